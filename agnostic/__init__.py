@@ -1,0 +1,1 @@
+"""The interpretability engine for ONNX models."""

@@ -1,0 +1,1 @@
+"""Arrays to pictures: colour maps, overlays, contours, figures. Knows no model."""

@@ -1,0 +1,1 @@
+"""How a model runs: the model a user holds, its sessions, its targets and its preprocessing."""

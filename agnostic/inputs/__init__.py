@@ -1,0 +1,1 @@
+"""Raw things (a picture, later a text, a row, a series) turned into samples."""

@@ -1,0 +1,1 @@
+"""The embedded models and pictures, loaded by name."""
