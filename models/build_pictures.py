@@ -6,6 +6,8 @@ Run: python -m agnostic.models.build_pictures   (needs scikit-image, for its fil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 FOLDER = Path(__file__).with_name("pictures")
@@ -16,8 +18,8 @@ def photograph(name: str) -> Image.Image:
     """Return one of scikit-image's photographs, whole and at its own size."""
     from skimage import data
 
-    source: Callable[[], object] = getattr(data, name)
-    return Image.fromarray(source())
+    pixels: Callable[[], NDArray[np.uint8]] = getattr(data, name)
+    return Image.fromarray(pixels())
 
 
 def cat_and_coffee() -> Image.Image:

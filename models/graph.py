@@ -36,10 +36,12 @@ class GraphWriter:
 
     def weight(self, name: str, values: Floats) -> str:
         """Add one float32 array and return its name."""
-        self._weights.append(numpy_helper.from_array(np.ascontiguousarray(values, dtype=np.float32), name))
+        self._weights.append(numpy_helper.from_array(np.asarray(values, np.float32, order="C"), name))
         return name
 
-    def linear(self, kind: str, x: str, layer: str, weight: Floats, bias: Floats, output: str, **attributes: Any) -> str:
+    def linear(
+        self, kind: str, x: str, layer: str, weight: Floats, bias: Floats, output: str, **attributes: Any
+    ) -> str:
         """Add a Conv or Gemm whose parameters are `<layer>/weight` and `<layer>/bias`."""
         inputs = [x, self.weight(f"{layer}/weight", weight), self.weight(f"{layer}/bias", bias)]
         return self.op(kind, inputs, output, **attributes)
@@ -71,7 +73,8 @@ def imagenet_labels() -> list[str]:
 
 def to_bytes(model: onnx.ModelProto) -> bytes:
     """Serialise so that equal models give equal bytes."""
-    return model.SerializeToString(deterministic=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def _ends(shapes: Mapping[str, Shape]) -> list[onnx.ValueInfoProto]:

@@ -94,8 +94,9 @@ def _storage(file: io.BytesIO, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _window(storage: NDArray[Any], view: _View) -> NDArray[Any]:
-    size = int(np.prod(view.shape))
-    contiguous = np.zeros(view.shape, np.int8).strides == view.stride
-    if not contiguous or view.offset + size > storage.size:
-        raise ModelError(f"a tensor of shape {view.shape} does not lie whole in its storage; the file is damaged")
-    return storage[view.offset : view.offset + size].reshape(view.shape)
+    """Cut a tensor out of its storage, after checking that its last element lies inside."""
+    last = view.offset + sum((size - 1) * step for size, step in zip(view.shape, view.stride, strict=True))
+    if min((view.offset, *view.stride)) < 0 or last >= storage.size:
+        raise ModelError(f"a tensor of shape {view.shape} does not lie inside its storage; the file is damaged")
+    steps = [step * storage.itemsize for step in view.stride]
+    return np.lib.stride_tricks.as_strided(storage[view.offset :], view.shape, steps, writeable=False)
