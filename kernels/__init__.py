@@ -1,7 +1,7 @@
 """Numba kernels for the hot loops: NumPy arrays in, NumPy arrays out.
 
-Each public function checks its arguments and hands contiguous arrays to compiled loops. The names below are looked up on first use,
-so importing this package costs nothing; importing one of its modules imports Numba.
+Each public function checks its arguments and hands contiguous arrays to compiled loops. The names below are looked
+up on first use, so importing this package costs nothing; importing one of its modules imports Numba.
 """
 
 from importlib import import_module
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from agnostic.kernels.masks import accumulate, compose, mix
     from agnostic.kernels.resize import bilinear, upsample_normalise
     from agnostic.kernels.rise import draw_cells, render
-    from agnostic.kernels.superpixels import boundaries, segment_means, slic
     from agnostic.kernels.windows import occlude, spread
+
+    from agnostic.kernels.superpixels import boundaries, segment_means, slic
 
 # `windows.windows` is missing on purpose: `agnostic.kernels.windows` is the module of that name.
 __all__ = [
@@ -50,9 +51,9 @@ def __getattr__(name: str) -> object:
     """Import the module a public name lives in, the first time it is asked for."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def __dir__() -> list[str]:

@@ -17,9 +17,7 @@ def has_shape(name: str, array: Array, shape: Sequence[int | None]) -> None:
     Traceback (most recent call last):
     ValueError: masks has shape (2, 3), expected (any, 4)
     """
-    fits = array.ndim == len(shape) and all(
-        want in (None, have) for have, want in zip(array.shape, shape, strict=True)
-    )
+    fits = array.ndim == len(shape) and all(want in (None, have) for have, want in zip(array.shape, shape, strict=True))
     if not fits:
         wanted = ", ".join("any" if length is None else str(length) for length in shape)
         raise ValueError(f"{name} has shape {array.shape}, expected ({wanted})")

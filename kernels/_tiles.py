@@ -1,9 +1,9 @@
 """Run a compiled loop over several threads, one contiguous tile of its outermost axis each.
 
-Numba's own ``parallel=True`` is not used, because its thread pools can end the process: the work queue aborts when two Python threads
-enter it at once, OpenMP aborts in a forked child, and OpenMP's spinning workers slow onnxruntime down. Here the threads are Python's,
-the loops release the interpreter lock, and idle threads sleep. A tile writes only its own part of the result and sums in a fixed
-order, so results do not depend on the number of threads.
+Numba's own ``parallel=True`` is not used, because its thread pools can end the process: the work queue aborts when two
+Python threads enter it at once, OpenMP aborts in a forked child, and OpenMP's spinning workers slow onnxruntime down.
+Here the threads are Python's, the loops release the interpreter lock, and idle threads sleep. A tile writes only its
+own part of the result and sums in a fixed order, so results do not depend on the number of threads.
 """
 
 import os
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 
-import numba
+from agnostic.kernels._jit import settings
 
 # Elements a thread must get before waking it (tens of microseconds) pays.
 GRAIN = 1 << 15
@@ -35,7 +35,7 @@ def in_tiles(loop: Callable[..., None], count: int, *args: object, work: int) ->
     >>> squares
     array([ 0.,  1.,  4.,  9., 16.])
     """
-    tiles = max(1, min(numba.config.NUMBA_NUM_THREADS, count, work // GRAIN))
+    tiles = max(1, min(settings.NUMBA_NUM_THREADS, count, work // GRAIN))
     edges = [count * tile // tiles for tile in range(tiles + 1)]
     others = [_pool().submit(loop, start, stop, *args) for start, stop in pairwise(edges[1:])]
     try:
@@ -49,7 +49,7 @@ def in_tiles(loop: Callable[..., None], count: int, *args: object, work: int) ->
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, numba.config.NUMBA_NUM_THREADS - 1), thread_name_prefix="agnostic-kernel")
+    return ThreadPoolExecutor(max(1, settings.NUMBA_NUM_THREADS - 1), thread_name_prefix="agnostic-kernel")
 
 
 if hasattr(os, "register_at_fork"):
