@@ -35,7 +35,7 @@ def add_bar(
     """Draw one line of small type, its top left corner here: low end, colours, high end."""
     draw = ImageDraw.Draw(sheet)
     if scale.bound == 0:
-        text.write(draw, at, "zero everywhere", text.SMALL, quiet)
+        text.write(draw, at, "zero everywhere" if diverging else "nothing above zero", text.SMALL, quiet)
         return
     low, high = ends(scale, diverging=diverging)
     left, right = (text.width(end, text.SMALL) + _GAP for end in (low, high))

@@ -40,7 +40,7 @@ def signed(values: npt.ArrayLike) -> Rgba:
     """
     numbers = finite(values)
     positive = _look_up(_arm_table(0.80, 0.135, 183.0), numbers)
-    negative = _look_up(_arm_table(0.74, 0.165, 37.0), -numbers)
+    negative = _look_up(_arm_table(0.74, 0.16, 37.0), -numbers)
     return np.where((numbers >= 0)[..., None], positive, negative)
 
 
@@ -70,9 +70,9 @@ def _look_up(table: Rgba, values: npt.NDArray[np.float64]) -> Rgba:
 
 @cache
 def _heat_table() -> Rgba:
-    """Ember to pale yellow: lightness grows with t, the hue turns from red to yellow, the chroma swells and fades."""
+    """Ember to pale yellow: lightness grows, the hue turns, the chroma keeps to what a screen can show."""
     t = np.linspace(0, 1, 8 * _STEPS)
-    rgb = from_oklch(0.50 + 0.47 * t, 0.18 + 0.03 * np.sin(np.pi * t) - 0.07 * t, 25 + 80 * t)
+    rgb = from_oklch(0.50 + 0.47 * t, 0.164 - 0.061 * t**6, 25 + 80 * t)
     return _evenly(rgb, 0.66 * t**0.8)
 
 
@@ -81,12 +81,12 @@ def _arm_table(lightness: float, chroma: float, hue: float) -> Rgba:
     """One arm of the signed map: a hue that thickens as it brightens towards (lightness, chroma)."""
     t = np.linspace(0, 1, 8 * _STEPS)
     rgb = from_oklch(lightness - 0.14 * (1 - t), chroma - 0.03 * (1 - t), np.full_like(t, hue))
-    return _evenly(rgb, 0.60 * t**0.8)
+    return _evenly(rgb, 0.64 * t**0.8)
 
 
 def _evenly(rgb: npt.NDArray[np.float64], alpha: npt.NDArray[np.float64]) -> Rgba:
     """Resample a path of colours so that every step is equally far in OKLab when it is seen on middle grey."""
-    colours = np.column_stack([np.clip(rgb, 0, 1), alpha]).astype(np.float32)
+    colours = np.column_stack([rgb, alpha]).astype(np.float32)
     seen = to_oklab(light_on(np.broadcast_to(np.asarray(MIDDLE, np.float32), rgb.shape), colours) / 255)
     walked = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(seen, axis=0), axis=1))])
     stations = np.linspace(0, walked[-1], _STEPS)

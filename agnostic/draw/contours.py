@@ -35,7 +35,7 @@ def pieces(
     fine = smooth_labels(segments, shape)
     placed = np.zeros(len(numbers), np.float32)
     placed[chosen] = scale.fraction(numbers, signed=True)[chosen]
-    image = lit(picture, signed(shrunk(placed[fine], shape)), hues=True)
+    image = lit(picture, signed(shrunk(placed[fine], shape)), hues=False)
     image = _ruled(image, shrunk(edges(fine), shape), _WHITE, 0.28)
     for piece in chosen[::-1]:
         colour = TEAL if numbers[piece] > 0 else CORAL

@@ -33,7 +33,7 @@ def light_on(picture: Floats, colours: Floats, *, hues: bool = True) -> Floats:
     alpha = colours[..., 3:]
     dark = _dim(picture)
     bright = picture if hues else _faded(picture)
-    below = dark + (bright - dark) * np.minimum(alpha / _FULL, 1)
+    below = dark + (bright - dark) * np.minimum(alpha / _FULL, 1) ** 1.5  # late, so that faint light stays faint
     mixed: Floats = below + (255 * colours[..., :3] - below) * alpha
     return mixed
 
