@@ -3,7 +3,8 @@
 Every function here only reads; the functions that build new graphs are in ``surgery`` and ``batch``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -77,6 +78,11 @@ def captured(graph: GraphProto) -> set[str]:
     return needed - made
 
 
+def first_input(node: NodeProto) -> str:
+    """Name what a node reads first; empty for a node that reads nothing."""
+    return str(node.input[0]) if node.input else ""
+
+
 def producers(graph: GraphProto) -> dict[str, NodeProto]:
     """Map every tensor that a node makes to that node."""
     return {name: node for node in graph.node for name in node.output if name}
@@ -91,14 +97,44 @@ def consumers(graph: GraphProto) -> dict[str, list[NodeProto]]:
     return readers
 
 
-def needed_nodes(graph: GraphProto, outputs: Iterable[str]) -> list[NodeProto]:
-    """List, in graph order, the nodes that the outputs depend on."""
+def needed_nodes(nodes: Sequence[NodeProto], outputs: Iterable[str]) -> list[NodeProto]:
+    """List, in their order, the nodes that the outputs depend on."""
     wanted, kept = set(outputs), []
-    for node in reversed(graph.node):
+    for node in reversed(nodes):
         if wanted.intersection(node.output):
             kept.append(node)
             wanted |= reads(node)
     return kept[::-1]
+
+
+def dependents(nodes: Iterable[NodeProto], name: str) -> set[str]:
+    """Name the tensor and everything computed from it."""
+    reached = {name}
+    for node in nodes:
+        if not reached.isdisjoint(reads(node)):
+            reached.update(filter(None, node.output))
+    return reached
+
+
+def all_names(proto: ModelProto) -> set[str]:
+    """Name every tensor of the model, in whatever graph."""
+    names: set[str] = set()
+    for graph in every_graph(proto):
+        names |= {item.name for item in (*graph.input, *graph.output, *graph.initializer)}
+    return names.union(*(set(node.output) for node in every_node(proto)))
+
+
+def fresh(wish: str, taken: set[str]) -> str:
+    """Return the wish, numbered if it is taken, and take it.
+
+    >>> taken = {"y"}
+    >>> fresh("y", taken), fresh("y", taken)
+    ('y_1', 'y_2')
+    """
+    candidates = (f"{wish}_{number}" if number else wish for number in count())
+    name = next(name for name in candidates if name not in taken)
+    taken.add(name)
+    return name
 
 
 def real_inputs(graph: GraphProto) -> list[ValueInfoProto]:
@@ -134,6 +170,11 @@ class Constants:
             return numpy_helper.to_array(self._tensors[name])
         node = self._nodes.get(name)
         return None if node is None else self._fold(node)
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether a tensor is constant, without decoding it."""
+        node = self._nodes.get(name)
+        return name in self._tensors or (node is not None and all(source in self for source in node.input))
 
     def ints(self, name: str) -> list[int] | None:
         """Return a constant shape or list of axes as Python integers."""
