@@ -86,9 +86,12 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
         models.picture("chelse")
 
 
-def test_load_hands_the_file_to_the_public_face(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agnostic, "load", lambda path: ("opened", path), raising=False)
-    assert models.load("squeezenet") == ("opened", models.path("squeezenet"))
+@pytest.mark.parametrize(("name", "layer"), [("squeezenet", "fire9/concat"), ("efficientnet-lite0", "block16/project")])
+def test_load_opens_the_model_of_that_name(name: str, layer: str) -> None:
+    model = models.load(name)
+    assert isinstance(model, agnostic.Model)
+    assert model.labels[285] == "Egyptian cat"
+    assert layer in {each.name for each in model.layers}
 
 
 def test_importing_the_room_imports_no_onnx() -> None:
