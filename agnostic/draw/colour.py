@@ -72,7 +72,7 @@ def _look_up(table: Rgba, values: npt.NDArray[np.float64]) -> Rgba:
 def _heat_table() -> Rgba:
     """Ember to pale yellow: lightness grows, the hue turns, the chroma keeps to what a screen can show."""
     t = np.linspace(0, 1, 8 * _STEPS)
-    rgb = from_oklch(0.50 + 0.47 * t, 0.164 - 0.061 * t**6, 25 + 80 * t)
+    rgb = from_oklch(0.50 + 0.47 * t, 0.164 - 0.063 * t**6, 25 + 80 * t)
     return _evenly(rgb, 0.66 * t**0.8)
 
 

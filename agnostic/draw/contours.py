@@ -25,7 +25,7 @@ def pieces(
         segments: The piece of each pixel, 0..S-1, (h, w) with about the picture's proportions.
         weights: The weight of each piece, (S,).
         top: How many pieces are lit.
-        scale: The weights of the fullest colours; the largest magnitude when None.
+        scale: The ends of the colours; the weights' own when None.
     """
     check_picture(picture)
     numbers = _check_pieces(segments, weights)
