@@ -23,7 +23,8 @@ def leading_axis(value: onnx.ValueInfoProto) -> int | str | None:
     if not shape.dim:
         return None
     first = shape.dim[0]
-    return first.dim_value if first.HasField("dim_value") else first.dim_param
+    size: int | str = first.dim_value if first.HasField("dim_value") else first.dim_param
+    return size
 
 
 class BatchRunner:
@@ -38,6 +39,7 @@ class BatchRunner:
         self.batched_inputs = frozenset(
             value.name for value in inputs if leading_axis(value) == first or isinstance(leading_axis(value), str)
         )
+        self.inputs = frozenset(value.name for value in inputs)
         self._as_given = Runtime(proto, device)
         freed = surgery.free_batch(proto) if self.declared is not None else None
         self._free = Runtime(freed, device) if freed is not None else self._as_given

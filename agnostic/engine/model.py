@@ -15,7 +15,6 @@ from agnostic.converters.loader import Loaded
 from agnostic.engine.batching import BatchRunner
 from agnostic.engine.facts import Facts
 from agnostic.engine.naming import Names
-from agnostic.engine.preprocess import Preprocess
 from agnostic.engine.runtime import Device, as_dtype
 from agnostic.engine.target import Array, Floats, Target
 from agnostic.errors import InputError, ItemError, ModelError, unknown
@@ -31,6 +30,11 @@ class Tensor:
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int | str, ...]
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it holds integers."""
+        return bool(np.issubdtype(self.dtype, np.integer))
 
     def __str__(self) -> str:
         """Write it as `image float32 [batch, 3, 224, 224]`."""
@@ -176,7 +180,7 @@ class Model:
         wanted = tuple(outputs) if outputs is not None else tuple(item.name for item in self.outputs)
         tail = self._tail(at, wanted)
         feeds = {at: a}
-        around = {item.name for item in tail.proto.graph.input} - {at}
+        around = tail.inputs - {at}
         if around and x is None:
             raise InputError(f"a path around {at!r} needs the input {sorted(around)[0]!r}: give x as well")
         if around and x is not None:

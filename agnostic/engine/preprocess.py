@@ -71,10 +71,20 @@ class Preprocess:
     def apply(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Turn (..., H, W, depth) pixels in RGB(A) or grey order into (..., *axes of one input) float32."""
         order = pixels[..., ::-1] if self.channels == "BGR" else pixels
-        values = (order.astype(np.float32) * np.float32(self.scale) - np.float32(self.mean)) / np.float32(self.std)
+        values = (order.astype(np.float32) * np.float32(self.scale) - np.asarray(self.mean, np.float32)) / np.asarray(
+            self.std, np.float32
+        )
         if self.layout == "NHW":
             return np.ascontiguousarray(values[..., 0])
         return np.ascontiguousarray(np.moveaxis(values, -1, -3) if self.layout == "NCHW" else values)
+
+    def row(self, pixels: npt.NDArray[np.uint8]) -> Array32:
+        """Turn (H, W) or (H, W, depth) pixels into one row of the model's input, without the batch axis."""
+        return self.apply(pixels[..., None] if pixels.ndim == 2 else pixels)
+
+    def planes(self, pixels: npt.NDArray[np.uint8]) -> Array32:
+        """Turn pixels into (C, H, W) in the model's space, whatever its layout."""
+        return np.ascontiguousarray(self.channels_first(self.row(pixels)[None])[0])
 
     def channels_first(self, values: Array32) -> Array32:
         """View (n, *axes of one input) as (n, C, H, W); writing to the view writes to the array."""
@@ -86,8 +96,8 @@ class Preprocess:
         """Turn one row of what the model eats, (C, H, W), back into (H, W, depth) pixels."""
         moved = np.moveaxis(values, 0, -1).astype(np.float64)
         pixels = (moved * np.asarray(self.std) + np.asarray(self.mean)) / self.scale
-        pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
-        return pixels[..., ::-1] if self.channels == "BGR" else pixels
+        whole: npt.NDArray[np.uint8] = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+        return whole[..., ::-1] if self.channels == "BGR" else whole
 
     def as_dict(self) -> dict[str, Any]:
         """The declaration as plain JSON values, with where it comes from."""
@@ -140,7 +150,8 @@ def assume(shape: Shape, integer: bool) -> Preprocess:
     layout, depth, height, width = _layout_of(shape)
     if depth not in (1, 3, 4):
         raise InputError(
-            f"the model's input {list(shape)} has {depth} channels, a picture gives 1, 3 or 4; give the array itself (.npy)"
+            f"the model's input {list(shape)} has {depth} channels, a picture has 1, 3 or 4; "
+            "give the array itself as a .npy file"
         )
     channels: Channels = "L" if depth == 1 else "RGB" if depth == 3 else "RGBA"
     imagenet = depth == 3 and not integer

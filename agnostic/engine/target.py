@@ -25,7 +25,8 @@ class Term:
     def read(self, values: Array) -> Floats:
         """Read (n, ...) values into (n,) float64."""
         picked = values[(slice(None), *(slice(None) if i is None else i for i in self.index))]
-        return self.weight * picked.astype(np.float64).reshape(len(values), -1).mean(axis=1)
+        numbers: Floats = picked.astype(np.float64).reshape(len(values), -1).mean(axis=1)
+        return self.weight * numbers
 
     def __str__(self) -> str:
         """Write the term as it can be typed: `logits[281]`."""
@@ -63,7 +64,8 @@ class Target:
 
     def read(self, values: Mapping[str, Array]) -> Floats:
         """Read the target off fetched tensors: (n,) float64."""
-        return np.sum([term.read(values[term.tensor]) for term in self.terms], axis=0)
+        total: Floats = np.sum([term.read(values[term.tensor]) for term in self.terms], axis=0)
+        return total
 
     def __str__(self) -> str:
         """The name a person gave it."""

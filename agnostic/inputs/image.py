@@ -1,27 +1,25 @@
 """A picture as a sample: fitted to the model's input, cut into superpixels, a grid, or the user's own regions."""
 
 import os
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageColor, ImageFilter
+from PIL import Image
 
 from agnostic.engine.model import Model, Tensor
 from agnostic.engine.preprocess import Preprocess, assume
 from agnostic.engine.target import Array
-from agnostic.errors import InputError, UsageError, unknown
-from agnostic.inputs.array import complete, feature_names, one_row, read_array
+from agnostic.errors import InputError, unknown
+from agnostic.inputs.array import complete, feature_names, one_row
 from agnostic.inputs.features import Features
+from agnostic.inputs.fills import fill_for
 from agnostic.inputs.picture import Pixels, on_white, open_picture
+from agnostic.inputs.regions import Labels, regions
 from agnostic.inputs.sample import Sample
 
-Labels = npt.NDArray[np.int32]
-
 SHOWN_SIDE = 1024
-DEFAULT_SEGMENTS = 50
 
 
 def picture_input(model: Model, name: str | None = None) -> Tensor:
@@ -58,11 +56,11 @@ def declared_or_assumed(model: Model, tensor: Tensor) -> tuple[Preprocess, tuple
     """The way from pixels to this input, and a note where it had to be assumed."""
     if model.preprocess is not None:
         return model.preprocess, ()
-    guess = assume(tensor.shape, np.issubdtype(tensor.dtype, np.integer))
+    guess = assume(tensor.shape, tensor.is_integer)
     what = f"{guess.channels}, pixels x {guess.scale:.6g}, mean {_short(guess.mean)}, std {_short(guess.std)}"
     return guess, (
-        f"the model declares no preprocessing; assumed {guess.layout} {guess.size[0]}x{guess.size[1]} {what}; declare it in "
-        "MODEL.agnostic.toml under [preprocess], or with --channels, --scale, --mean, --std, --resize",
+        f"the model declares no preprocessing; assumed {guess.layout} {guess.size[0]}x{guess.size[1]} {what}; "
+        "declare it in MODEL.agnostic.toml under [preprocess], or with --channels, --scale, --mean, --std, --resize",
     )
 
 
@@ -103,12 +101,12 @@ def image_sample(
     opened = open_picture(picture)
     fitted = fit(opened, preprocess)
     pixels = np.asarray(fitted.resize(preprocess.size[::-1], Image.Resampling.BILINEAR))
-    given = {**(others or {}), tensor.name: as_input(pixels, preprocess)[None]}
+    given = {**(others or {}), tensor.name: preprocess.row(pixels)[None]}
     arrays, more = complete(model, {**given, **_rows(model, others or {})})
     rgb = _to_rgb(pixels)
     labels = regions(features, rgb)
     sample_features = Features(
-        x=as_channels(pixels, preprocess),
+        x=preprocess.planes(pixels),
         fill=fill_for(fill, pixels, labels, preprocess, seed),
         labels=labels,
         view=preprocess.channels_first,
@@ -215,114 +213,3 @@ def _shown(picture: Image.Image) -> Pixels:
 def _to_rgb(pixels: Pixels) -> Pixels:
     rgb = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels[..., :3]
     return np.ascontiguousarray(rgb)
-
-
-def as_input(pixels: Pixels, preprocess: Preprocess) -> npt.NDArray[np.float32]:
-    """Turn (H, W) or (H, W, depth) pixels into one row of the model's input, without the batch axis."""
-    return preprocess.apply(pixels[..., None] if pixels.ndim == 2 else pixels)
-
-
-def as_channels(pixels: Pixels, preprocess: Preprocess) -> npt.NDArray[np.float32]:
-    """Turn pixels into (C, H, W) as the model eats them, whatever its layout."""
-    return np.ascontiguousarray(preprocess.channels_first(as_input(pixels, preprocess)[None])[0])
-
-
-def regions(features: str | Labels, pixels: Pixels) -> Labels:
-    """Cut a picture into features: (H, W) int32 labels that count up from 0.
-
-    Args:
-        features: `superpixels[:N]`, `grid:N`, a file with a label map, or the map itself.
-        pixels: (H, W, 3) uint8 at the model's size.
-
-    Raises:
-        UsageError: an unknown kind, or a map of another size.
-    """
-    shape = pixels.shape[:2]
-    if not isinstance(features, str):
-        return _own_labels(np.asarray(features), shape)
-    kind, _, size = features.partition(":")
-    if kind == "superpixels":
-        from agnostic.kernels.superpixels import slic
-
-        return slic(pixels, segments=_number(features, size, DEFAULT_SEGMENTS))
-    if kind == "grid":
-        return _grid(shape, _number(features, size, 7))
-    path = Path(features)
-    if path.suffix == ".npy":
-        return _own_labels(read_array(path), shape)
-    if path.is_file():
-        return _own_labels(np.asarray(open_picture(path).convert("L")), shape)
-    raise unknown(
-        "features", features, ["superpixels:50", "grid:7"], "expected superpixels[:N], grid[:N] or a label map"
-    )
-
-
-def _number(text: str, size: str, default: int) -> int:
-    if size and (not size.isdigit() or int(size) < 1):
-        raise UsageError(f"features {text!r}: expected a number of at least 1 behind the colon")
-    return int(size) if size else default
-
-
-def _grid(shape: tuple[int, ...], cells: int) -> Labels:
-    rows = np.arange(shape[0]) * min(cells, shape[0]) // shape[0]
-    columns = np.arange(shape[1]) * min(cells, shape[1]) // shape[1]
-    return (rows[:, None] * min(cells, shape[1]) + columns).astype(np.int32)
-
-
-def _own_labels(labels: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Labels:
-    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
-        raise UsageError(f"a label map is (H, W) integers; got {labels.dtype} {list(labels.shape)}")
-    if labels.shape != shape:
-        rows = (np.arange(shape[0]) * labels.shape[0]) // shape[0]
-        columns = (np.arange(shape[1]) * labels.shape[1]) // shape[1]
-        labels = labels[rows][:, columns]
-    return np.unique(labels, return_inverse=True)[1].reshape(shape).astype(np.int32)
-
-
-def fill_for(fill: str, pixels: Pixels, labels: Labels, preprocess: Preprocess, seed: int) -> npt.NDArray[np.float32]:
-    """Compute what stands in where a feature is off: (C, H, W) float32 in the model's own space.
-
-    Raises:
-        UsageError: an unknown fill.
-    """
-    if fill == "zero":
-        return np.zeros_like(as_channels(pixels, preprocess))
-    kinds: dict[str, Callable[[Pixels], Pixels]] = {
-        "blur": _blurred,
-        "mean": partial(_segment_means, labels=labels),
-        "noise": partial(_noise, seed=seed),
-    }
-    paint = kinds.get(fill) or partial(_coloured, colour=_colour(fill, [*kinds, "zero"]))
-    return as_channels(paint(pixels), preprocess)
-
-
-def _colour(name: str, kinds: list[str]) -> tuple[int, ...]:
-    try:
-        return ImageColor.getrgb(name)[:3]
-    except ValueError:
-        raise unknown("fill", name, [*kinds, "gray", "black", "white"], "or any colour such as #808080") from None
-
-
-def _coloured(pixels: Pixels, colour: tuple[int, ...]) -> Pixels:
-    if pixels.ndim == 2:
-        return np.full_like(pixels, round(sum(colour) / 3))
-    filled = pixels.copy()
-    filled[..., :3] = colour
-    return filled
-
-
-def _blurred(pixels: Pixels) -> Pixels:
-    radius = max(pixels.shape[:2]) / 14
-    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(radius)))
-
-
-def _noise(pixels: Pixels, seed: int) -> Pixels:
-    return np.random.default_rng(seed).integers(0, 256, pixels.shape, np.uint8)
-
-
-def _segment_means(pixels: Pixels, labels: Labels) -> Pixels:
-    from agnostic.kernels.superpixels import segment_means
-
-    planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
-    means = np.rint(segment_means(np.ascontiguousarray(planes, np.float32), labels)).astype(np.uint8)
-    return means[0] if pixels.ndim == 2 else np.ascontiguousarray(np.moveaxis(means, 0, -1))

@@ -88,7 +88,8 @@ def _from_wide(values: npt.NDArray[np.int64]) -> Image.Image:
 def _from_array(values: npt.NDArray[np.generic]) -> Image.Image:
     if values.dtype != np.uint8 or values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
         raise InputError(
-            f"a picture as an array: expected uint8 (H, W), (H, W, 3) or (H, W, 4), got {values.dtype} {list(values.shape)}"
+            f"a picture as an array: expected uint8 (H, W), (H, W, 3) or (H, W, 4), "
+            f"got {values.dtype} {list(values.shape)}"
         )
     return Image.fromarray(np.ascontiguousarray(values))
 

@@ -1,0 +1,252 @@
+"""The verbs behind the public face: open the model, make the sample, resolve the target, call the method."""
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from agnostic.engine.limits import time_limit
+from agnostic.engine.model import Model
+from agnostic.engine.opening import Source, load
+from agnostic.engine.sweep import Progress
+from agnostic.engine.target import Floats, Target
+from agnostic.errors import ItemError, UsageError
+from agnostic.explanation import Explanation
+from agnostic.inputs.reading import read_sample
+from agnostic.inputs.sample import Sample
+from agnostic.methods import Attribution, Method, Task, get
+
+OneTarget = str | int | Target | None
+
+# Scores that move less than this share of their size between a picture and its fill look untouched by the picture.
+UNTOUCHED = 1e-3
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of a sample.
+
+    Attributes:
+        index: the class.
+        name: its label, or `class N`.
+        score: what is explained by default, before the softmax where the graph has one.
+        probability: after the softmax; None where the model's answer is no distribution over classes.
+    """
+
+    index: int
+    name: str
+    score: float
+    probability: float | None
+
+
+@overload
+def explain(
+    model: Model | Source, x: Any, method: str = "lime", target: OneTarget = None, **options: Any
+) -> Explanation: ...
+
+
+@overload
+def explain(
+    model: Model | Source, x: Any, method: str = "lime", target: Sequence[str | int | Target] = (), **options: Any
+) -> list[Explanation]: ...
+
+
+def explain(
+    model: Model | Source,
+    x: Any,
+    method: str = "lime",
+    target: OneTarget | Sequence[str | int | Target] = None,
+    *,
+    at: str | None = None,
+    source: str | None = None,
+    features: str | npt.NDArray[np.int32] | None = None,
+    fill: str | None = None,
+    baseline: npt.ArrayLike = 0.0,
+    seed: int = 0,
+    batch_size: int | None = None,
+    timeout: float | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Explanation | list[Explanation]:
+    """Explain why a model gives a score to a target on one input.
+
+    Args:
+        model: a Model, or anything `load` opens.
+        x: a path, a PIL image, pixels, or the array (or arrays by input name) that the model eats.
+        method: a name that `agnostic methods` lists.
+        target: a class name or number, `layer:unit`, a difference such as `tabby - espresso`; the top class by
+            default. A list explains several targets in the same forward passes and returns a list.
+        at: the layer, for methods that read activations.
+        source: the input that is explained, where the model has several.
+        features: the pieces of a picture: `superpixels:N`, `grid:N`, or a label map.
+        fill: what stands in where a piece of a picture is off: `blur`, `mean`, `noise`, `zero`, or a colour; the
+            method's own choice by default.
+        baseline: what stands in where an entry of another array is off.
+        seed: of everything random.
+        batch_size: rows per run of the model.
+        timeout: seconds after which a LimitError is raised.
+        progress: called with (done, total).
+        **settings: the method's own options; `agnostic methods NAME` lists them.
+
+    Returns:
+        One Explanation, or a list of them for a list of targets.
+
+    Raises:
+        AgnosticError: one line that says what was given, what was expected, what to do; see `agnostic.errors`.
+    """
+    chosen = get(method)
+    complete = chosen.settings(settings)
+    several = isinstance(target, Sequence) and not isinstance(target, str)
+    if isinstance(target, Sequence) and not target:
+        raise UsageError("the list of targets is empty")
+    with time_limit(timeout):
+        opened = model if isinstance(model, Model) else load(model)
+        reason = chosen.obstacle(opened)
+        if reason is not None:
+            raise UsageError(f"{method} cannot run on {opened.name}: {reason}; `agnostic methods MODEL` lists what can")
+        sample = read_sample(
+            opened, x, source=source, features=features, fill=fill or chosen.fill, baseline=baseline, seed=seed
+        )
+        wanted: Sequence[OneTarget] = target if several else [target]  # type: ignore[assignment,list-item]
+        targets = tuple(_resolve(opened, sample, item) for item in wanted)
+        task = Task(opened, sample, targets, seed, at, batch_size, progress)
+        found = run(chosen, task, complete)
+    return found if several else found[0]
+
+
+def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanation]:
+    """Run one method on a task and write the records, one per target."""
+    if method.pictures_only and not task.sample.features.is_grid:
+        raise UsageError(f"{method.name} explains pictures; use occlusion, lime or kernelshap on an array")
+    started, before = time.perf_counter(), task.model.evaluations
+    attribution = method.function(task, **settings)
+    seconds, evaluations = time.perf_counter() - started, task.model.evaluations - before
+    common = {
+        "settings": _plain(settings),
+        "seed": task.seed,
+        "at": task.at,
+        "model": task.model.name,
+        "model_sha256": task.model.sha256,
+        "input": task.sample.name,
+        "source": task.sample.source,
+        "evaluations": evaluations,
+        "seconds": round(seconds, 3),
+        "provider": task.model.provider,
+        "versions": versions(),
+        "parity": None,
+    }
+    return [_record(method, task, attribution, index, common) for index in range(len(task.targets))]
+
+
+def _record(method: Method, task: Task, found: Attribution, index: int, common: dict[str, Any]) -> Explanation:
+    target, features = task.targets[index], task.sample.features
+    facts = dict(found.facts[index]) if found.facts else {}
+    meta = {
+        **common,
+        "target_key": target.key,
+        "score": float(task.scores[index]),
+        "probability": probability(task.model, task.sample, target),
+        "feature_names": list(features.names),
+        **_plain(facts),
+    }
+    scored = found.weights is not None
+    return Explanation(
+        values=np.ascontiguousarray(found.values[index], np.float32),
+        base_value=float(found.base_values[index]),
+        target=target.name,
+        method=method.name,
+        meta=meta,
+        picture=task.sample.picture,
+        segments=features.labels if scored and features.is_grid else None,
+        weights=np.ascontiguousarray(found.weights[index], np.float32) if found.weights is not None else None,
+        data=features.x if features.is_grid else features.x[0],
+    )
+
+
+def predict(model: Model, sample: Sample, top: int = 5) -> list[Prediction]:
+    """List the classes with the highest scores, best first."""
+    scores, probabilities = _class_scores(model, sample)
+    best = np.argsort(-scores, kind="stable")[:top]
+    return [
+        Prediction(
+            int(i),
+            model.names.class_name(int(i)),
+            float(scores[i]),
+            float(probabilities[i]) if probabilities is not None else None,
+        )
+        for i in best
+    ]
+
+
+def probability(model: Model, sample: Sample, target: Target) -> float | None:
+    """The probability of a target that is a single class; None for any other."""
+    if len(target.terms) != 1 or target.terms[0].tensor != model.scores_tensor or target.terms[0].weight != 1:
+        return None
+    index = target.terms[0].index[model.names.class_axis] if target.terms[0].index else None
+    _, probabilities = _class_scores(model, sample)
+    return None if probabilities is None or index is None else float(probabilities[index])
+
+
+def untouched(model: Model, sample: Sample) -> bool:
+    """Whether the class scores hardly change when everything in the sample is replaced by its fill."""
+    task = Task(model, sample, tuple(model.names.class_target(item.index) for item in predict(model, sample, 5)))
+    moved = np.abs(task.scores - task.base_scores).max()
+    return bool(moved <= UNTOUCHED * np.abs(task.scores).max())
+
+
+def _class_scores(model: Model, sample: Sample) -> tuple[Floats, Floats | None]:
+    """The scores of all classes and their probabilities, (classes,) float64 each."""
+    names = (model.scores_tensor, model.class_output.name)
+    fetched = model.run(sample.arrays, tuple(dict.fromkeys(names)))
+    scores, answer = (_per_class(fetched[name][0], model.names.class_axis) for name in names)
+    if not np.isfinite(scores).all():
+        raise ItemError(f"the model's class scores are not finite on {sample.name!r}: there is nothing to explain")
+    if len(scores) < 2 and names[0] == names[1]:
+        return scores, None
+    if names[0] != names[1] or (answer.min() >= 0 and abs(answer.sum() - 1) < 1e-3):
+        return scores, answer
+    spread = np.exp(scores - scores.max())
+    return scores, spread / spread.sum()
+
+
+def _per_class(values: npt.NDArray[np.generic], axis: int) -> Floats:
+    if values.ndim == 0:
+        return values.astype(np.float64).reshape(1)
+    moved = np.moveaxis(values.astype(np.float64), axis, 0)
+    means: Floats = moved.reshape(len(moved), -1).mean(axis=1)
+    return means
+
+
+def _resolve(model: Model, sample: Sample, target: OneTarget) -> Target:
+    return model.names.class_target(predict(model, sample, 1)[0].index) if target is None else model.target(target)
+
+
+def versions() -> dict[str, str]:
+    """The versions that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("agnostic-xai", "numpy", "numba", "onnx", "onnxruntime-gpu", "onnxruntime"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Turn NumPy scalars, tuples and arrays into plain JSON values."""
+    return {name: _plain_value(value) for name, value in values.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain_value(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain_value(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
