@@ -13,7 +13,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 Array: TypeAlias = NDArray[Any]
 
-_FOLDABLE = ("Constant", "ConstantOfShape", "Identity", "Transpose")
+_FOLDABLE = ("Constant", "ConstantOfShape", "Identity", "Reshape", "Transpose")
 
 
 def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
@@ -189,9 +189,22 @@ class Constants:
             return value
         if node.op_type == "Transpose":
             return value.transpose(attribute(node, "perm", range(value.ndim)[::-1]))
+        if node.op_type == "Reshape":
+            return self._reshaped(value, self.ints(node.input[1]) if len(node.input) > 1 else None)
         fill = attribute(node, "value")
         filled = np.zeros(1, np.float32) if fill is None else numpy_helper.to_array(fill)
         return np.broadcast_to(filled.reshape(()), [int(size) for size in value])
+
+    @staticmethod
+    def _reshaped(value: Array, sizes: list[int] | None) -> Array | None:
+        """Reshape as ONNX does, where 0 keeps a size; None for sizes that do not fit."""
+        kept = [
+            value.shape[place] if size == 0 and place < value.ndim else size for place, size in enumerate(sizes or ())
+        ]
+        try:
+            return None if sizes is None else value.reshape(kept)
+        except ValueError:
+            return None
 
 
 def constant_value(node: NodeProto) -> Array | None:

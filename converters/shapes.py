@@ -15,6 +15,7 @@ Shape: TypeAlias = tuple[int | None, ...]
 
 # Shape arithmetic needs the values of short integer constants and nothing else.
 _LONGEST_SHAPE = 64
+_PICTURE, _SEQUENCE = 224, 16
 _TO_INT64 = frozenset({"ArgMax", "ArgMin", "NonZero", "Shape", "Size"})
 _TO_BOOL = frozenset({"And", "Equal", "Greater", "GreaterOrEqual", "IsNaN", "Less", "LessOrEqual", "Not", "Or"})
 
@@ -24,7 +25,8 @@ def infer(proto: ModelProto, batch: int | None = None) -> dict[str, ValueInfoPro
 
     Args:
         proto: The model.
-        batch: Infer anew as if every input had this many samples along its first axis; None keeps what is declared.
+        batch: Infer anew as if every input had this many samples along its first axis, and a common size along every
+            other axis that is not fixed; None keeps what is declared.
     """
     skeleton = without_weights(proto)
     if batch is not None:
@@ -85,8 +87,9 @@ def _assume_batch(graph: GraphProto, batch: int) -> None:
         value.type.tensor_type.ClearField("shape")
     for value in real_inputs(graph):
         dims = value.type.tensor_type.shape.dim
-        if dims:
-            dims[0].dim_value = batch
+        for place, dim in enumerate(dims):
+            if place == 0 or not dim.HasField("dim_value"):
+                dim.dim_value = batch if place == 0 else _PICTURE if len(dims) > 3 else _SEQUENCE
 
 
 def _with_guessed_types(graph: GraphProto, values: dict[str, ValueInfoProto]) -> dict[str, ValueInfoProto]:
