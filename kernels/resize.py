@@ -13,13 +13,14 @@ from agnostic.kernels._jit import jit
 from agnostic.kernels._tiles import in_tiles
 
 Maps = NDArray[np.float32]
+Indices = NDArray[np.uint32]
 
 
 class Taps(NamedTuple):
     """The two source indices that each target index lies between, and its share of the second."""
 
-    low: NDArray[np.int64]
-    high: NDArray[np.int64]
+    low: Indices
+    high: Indices
     share: NDArray[np.float32]
 
 
@@ -30,8 +31,8 @@ def taps(source: int, target: int) -> Taps:
     array([0.  , 0.25, 0.75, 0.  ], dtype=float32)
     """
     place = np.clip((np.arange(target) + 0.5) * (source / target) - 0.5, 0, source - 1)
-    low = place.astype(np.int64)
-    return Taps(low, np.minimum(low + 1, source - 1), (place - low).astype(np.float32))
+    low = place.astype(np.uint32)
+    return Taps(low, np.minimum(low + 1, source - 1).astype(np.uint32), (place - low).astype(np.float32))
 
 
 def bilinear(maps: Maps, shape: tuple[int, int]) -> Maps:
@@ -97,11 +98,11 @@ def _crop(
     stop: int,
     maps: Maps,
     offsets: NDArray[np.int64],
-    above: NDArray[np.int64],
-    below: NDArray[np.int64],
+    above: Indices,
+    below: Indices,
     down: Maps,
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
+    left: Indices,
+    right: Indices,
     across: Maps,
     out: Maps,
 ) -> None:
@@ -109,14 +110,17 @@ def _crop(
     line = np.empty(maps.shape[2], np.float32)
     for i in range(start, stop):
         first_y, first_x = offsets[i]
+        last_x = first_x + out.shape[2]
+        before, after, part = left[first_x:last_x], right[first_x:last_x], across[first_x:last_x]
         for y in range(out.shape[1]):
             upper, lower = maps[i, above[first_y + y]], maps[i, below[first_y + y]]
             share = down[first_y + y]
             for j in range(len(line)):
                 line[j] = upper[j] + (lower[j] - upper[j]) * share
-            for x in range(out.shape[2]):
-                a, b = line[left[first_x + x]], line[right[first_x + x]]
-                out[i, y, x] = a + (b - a) * across[first_x + x]
+            target = out[i, y]
+            for x in range(len(part)):
+                a, b = line[before[x]], line[after[x]]
+                target[x] = a + (b - a) * part[x]
 
 
 @jit

@@ -140,12 +140,20 @@ def _in_three_axes(boxes: Boxes, shape: Sequence[int]) -> tuple[tuple[int, ...],
 @jit
 def _occlude(start: int, stop: int, x: Array, fill: Array, boxes: Boxes, out: Array) -> None:
     for i in range(start, stop):
-        out[i] = x
         (z0, z1), (y0, y1), (x0, x1) = boxes[i]
         for plane in range(x.shape[0]):
-            for z in range(z0, z1):
-                for y in range(y0, y1):
-                    out[i, plane, z, y, x0:x1] = fill[plane, z, y, x0:x1]
+            for z in range(x.shape[1]):
+                for y in range(x.shape[2]):
+                    _copy(x[plane, z, y], out[i, plane, z, y])
+                    if z0 <= z < z1 and y0 <= y < y1:
+                        _copy(fill[plane, z, y, x0:x1], out[i, plane, z, y, x0:x1])
+
+
+@jit
+def _copy(source: Array, target: Array) -> None:
+    # A slice assignment would do, but takes Numba seconds to compile.
+    for i in range(len(source)):
+        target[i] = source[i]
 
 
 @jit
@@ -154,6 +162,7 @@ def _spread(scores: Array, boxes: Boxes, sums: Array, coverage: Array) -> None:
         (z0, z1), (y0, y1), (x0, x1) = boxes[i]
         for z in range(z0, z1):
             for y in range(y0, y1):
-                coverage[z, y, x0:x1] += 1
-                for t in range(len(sums)):
-                    sums[t, z, y, x0:x1] += scores[i, t]
+                for x in range(x0, x1):
+                    coverage[z, y, x] += 1
+                    for t in range(len(sums)):
+                        sums[t, z, y, x] += scores[i, t]
