@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, overload
@@ -100,23 +100,57 @@ def explain(
         AgnosticError: one line that says what was given, what was expected, what to do; see `agnostic.errors`.
     """
     chosen = get(method)
-    complete = chosen.settings(settings)
     several = isinstance(target, Sequence) and not isinstance(target, str)
-    if isinstance(target, Sequence) and not target:
-        raise UsageError("the list of targets is empty")
+    targets: Sequence[OneTarget] = target if several else [target]  # type: ignore[assignment,list-item]
     with time_limit(timeout):
         opened = model if isinstance(model, Model) else load(model)
-        reason = chosen.obstacle(opened)
-        if reason is not None:
-            raise UsageError(f"{method} cannot run on {opened.name}: {reason}; `agnostic methods MODEL` lists what can")
-        sample = read_sample(
-            opened, x, source=source, features=features, fill=fill or chosen.fill, baseline=baseline, seed=seed
+        sample = prepare(
+            opened, x, chosen, source=source, features=features, fill=fill, baseline=baseline, seed=seed
+        )  # fmt: skip
+        found = answer(
+            opened, sample, chosen, targets, settings, at=at, seed=seed, batch_size=batch_size, progress=progress
         )
-        wanted: Sequence[OneTarget] = target if several else [target]  # type: ignore[assignment,list-item]
-        targets = tuple(_resolve(opened, sample, item) for item in wanted)
-        task = Task(opened, sample, targets, seed, at, batch_size, progress)
-        found = run(chosen, task, complete)
     return found if several else found[0]
+
+
+def prepare(model: Model, x: Any, method: Method, *, fill: str | None = None, **options: Any) -> Sample:
+    """Make the sample that a method explains, once it is known that it can run on the model.
+
+    Args:
+        model: the model.
+        x: as for `explain`.
+        method: the method; its own choice of fill holds where none is given.
+        fill: as for `explain`.
+        **options: of `inputs.reading.read_sample`.
+
+    Raises:
+        UsageError: the method cannot run on this model, with the reason.
+    """
+    reason = method.obstacle(model)
+    if reason is not None:
+        raise UsageError(
+            f"{method.name} cannot run on {model.name!r}: {reason}; `agnostic methods MODEL` lists what can"
+        )
+    return read_sample(model, x, fill=fill or method.fill, **options)
+
+
+def answer(
+    model: Model,
+    sample: Sample,
+    method: Method,
+    targets: Sequence[OneTarget],
+    settings: Mapping[str, Any],
+    *,
+    at: str | None = None,
+    seed: int = 0,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> list[Explanation]:
+    """Explain targets of one sample by one method, in the same forward passes: one record per target."""
+    if not targets:
+        raise UsageError("the list of targets is empty")
+    resolved = tuple(_resolve(model, sample, item) for item in targets)
+    return run(method, Task(model, sample, resolved, seed, at, batch_size, progress), method.settings(settings))
 
 
 def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanation]:

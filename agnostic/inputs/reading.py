@@ -35,7 +35,7 @@ def read_sample(
     Args:
         model: the model.
         given: a path (picture or .npy), a PIL image, pixels (uint8), the array of the explained input, or any of
-            these by input name.
+            these by input name ("" is the input that fits).
         source: the input that is explained; the first picture, else the first input given, by default.
         features: the pieces of a picture (see `inputs.regions`); groups of entries for other arrays.
         fill: what stands in where a piece of a picture is off (see `inputs.fills`).
@@ -46,7 +46,10 @@ def read_sample(
         InputError: what is given cannot be read or does not fit the model.
         UsageError: an unknown input, feature or fill.
     """
-    by_name = dict(given) if isinstance(given, Mapping) else {_default_input(model, given, source): given}
+    by_name = dict(given) if isinstance(given, Mapping) else {"": given}
+    if "" in by_name:
+        value = by_name.pop("")
+        by_name = {_default_input(model, value, source): value, **by_name}
     stray = sorted(set(by_name) - {tensor.name for tensor in model.inputs})
     if stray:
         raise unknown("input", stray[0], [tensor.name for tensor in model.inputs])
@@ -57,12 +60,13 @@ def read_sample(
         raise UsageError(f"the input {source!r} is to be explained but was not given")
     others = {name: _array(model, name, value) for name, value in by_name.items() if name != source}
     value = by_name[source]
-    look = {"features": DEFAULT_FEATURES if features is None else features, "fill": fill or DEFAULT_FILL, "seed": seed}
+    pieces: str | npt.NDArray[np.int32] = DEFAULT_FEATURES if features is None else features
+    cover = fill or DEFAULT_FILL
     if _is_picture(model, source, value):
-        return image_sample(model, value, source=source, others=others, **look)
+        return image_sample(model, value, source=source, others=others, features=pieces, fill=cover, seed=seed)
     arrays = {source: _array(model, source, value), **others}
     if _eats_pictures(model, _tensor(model, source)):
-        return pixel_sample(model, arrays, **look)
+        return pixel_sample(model, arrays, features=pieces, fill=cover, seed=seed)
     if isinstance(features, str):
         raise UsageError(f"features {features!r} are pieces of a picture; the input {source!r} is none")
     return array_sample(model, arrays, source=source, baseline=baseline, labels=features)
