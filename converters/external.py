@@ -87,8 +87,13 @@ def _read(tensor: TensorProto, folder: Path, budget: int) -> bytes:
         )
     if length > budget:
         raise ModelError("keeps more weights in other files than the size limit allows; raise Limits.file_bytes")
-    with os.fdopen(_open_below(folder, _parts(location)), "rb") as file:
-        _check_plain(os.fstat(file.fileno()), location, offset + length)
+    descriptor = _open_below(folder, _parts(location))
+    try:
+        _check_plain(os.fstat(descriptor), location, offset + length)
+    except ModelError:
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, "rb") as file:
         file.seek(offset)
         return file.read(length)
 
