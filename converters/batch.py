@@ -9,6 +9,7 @@ prove that samples stay apart, the answer is None, and the model has to be run s
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from agnostic.converters.graph import Constants, all_names, attribute, first_input, fresh, opset, real_inputs
@@ -149,11 +150,16 @@ class _Repair:
         return True
 
     def _repair_resize(self, node: NodeProto) -> bool:
+        """Say by which factors to resize instead of to which sizes; onnxruntime derives the same factors from sizes."""
         sizes = self.constants.ints(node.input[3]) if len(node.input) > 3 else None
-        if self._growth(first_input(node)) != 0 or not sizes or sizes[0] != 1:
+        before = np.array(self.single.get(first_input(node), ()), np.float32)
+        if not sizes or sizes[0] != 1 or len(sizes) != len(before) or not self.whole:
             return False
-        rest = self._constant(f"{node.output[0]}/sizes", sizes[1:])
-        node.input[3] = self._insert(node, "Concat", [self._batch_size(node, first_input(node), 0), rest])
+        factors = np.array(sizes, np.float32) / before
+        if attribute(node, "keep_aspect_ratio_policy", b"stretch") != b"stretch" or list(before * factors) != sizes:
+            return False
+        node.input[2] = self._constant(f"{node.output[0]}/scales", factors)
+        del node.input[3]
         return True
 
     def _lend(self, node: NodeProto, places: Sequence[int]) -> bool:
@@ -190,8 +196,9 @@ class _Repair:
         self.graph.node.insert(place, made)
         return name
 
-    def _constant(self, wish: str, values: Sequence[int]) -> str:
-        tensor = numpy_helper.from_array(np.array(values, np.int64), fresh(wish, self.names))
+    def _constant(self, wish: str, values: Sequence[int] | NDArray[np.float32]) -> str:
+        array = values if isinstance(values, np.ndarray) else np.array(values, np.int64)
+        tensor = numpy_helper.from_array(array, fresh(wish, self.names))
         self.graph.initializer.append(tensor)
         if self.proto.ir_version < 4:
             # Models of that age declare every weight as an input too.

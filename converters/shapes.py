@@ -13,7 +13,7 @@ from agnostic.converters.graph import attribute, real_inputs
 
 Shape: TypeAlias = tuple[int | None, ...]
 
-# Shape arithmetic needs the values of short integer constants and nothing else.
+# Shape arithmetic needs the values of short constants (sizes, axes, the factors of a Resize) and nothing else.
 _LONGEST_SHAPE = 64
 _PICTURE, _SEQUENCE = 224, 16
 _TO_INT64 = frozenset({"ArgMax", "ArgMin", "NonZero", "Shape", "Size"})
@@ -62,7 +62,7 @@ def name_batch(value: ValueInfoProto) -> None:
 
 
 def without_weights(proto: ModelProto) -> ModelProto:
-    """Copy a model, leaving out the bytes of everything but short integer constants."""
+    """Copy a model, leaving out the bytes of everything but short constants."""
     graph = GraphProto(name=proto.graph.name, node=proto.graph.node, value_info=proto.graph.value_info)
     graph.input.extend(proto.graph.input)
     graph.output.extend(proto.graph.output)
@@ -76,7 +76,7 @@ def _hollow(tensor: TensorProto) -> TensorProto:
     count = 1
     for size in tensor.dims:
         count *= size
-    if count <= _LONGEST_SHAPE and tensor.data_type in (TensorProto.INT64, TensorProto.INT32):
+    if count <= _LONGEST_SHAPE and tensor.data_type in (TensorProto.INT64, TensorProto.INT32, TensorProto.FLOAT):
         return tensor
     return TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
 
