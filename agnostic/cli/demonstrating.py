@@ -12,7 +12,7 @@ from agnostic.explanation import Explanation
 from agnostic.gallery import short
 from agnostic.methods import get
 
-METHODS = ("lime", "occlusion", "rise", "scorecam", "cam", "kernelshap")
+METHODS = ("lime", "occlusion", "rise", "scorecam", "cam", "ablationcam", "kernelshap")
 CAT, COFFEE = "Egyptian cat", "coffee mug"
 
 

@@ -168,7 +168,7 @@ def predictions_table(predictions: Sequence[Report]) -> Any:
     rows = common.table("class", "name", "score", "probability", right=("class", "score", "probability"))
     for item in predictions:
         chance = "" if item["probability"] is None else f"{item['probability']:.3f}"
-        rows.add_row(str(item["index"]), item["name"], f"{item['score']:.3f}", chance)
+        rows.add_row(str(item["index"]), item["name"], f"{item['score']:.5g}", chance)
     return rows
 
 
