@@ -63,7 +63,7 @@ class _Repair:
     def succeeds(self) -> bool:
         """Repair until nothing is left to repair; tell whether everything now grows as it should."""
         self._keep_leading_ones()
-        for _ in range(len(self.graph.node)):
+        for _ in range(len(self.graph.node) + 1):
             self.many = _shapes(self.proto, _MANY)
             if not any(self._repair(node) for node in self.graph.node):
                 break

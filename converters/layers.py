@@ -30,6 +30,7 @@ _JOINS = frozenset({"Add", "Concat", "Div", "Max", "Mul", "Sum"})
 _REDUCTIONS = frozenset({"ReduceMax", "ReduceMean", "ReduceSum"})
 _NAMED = CONVOLUTIONS | POOLS | PRODUCTS | _NORMS | _ATTENTION | ACTIVATIONS | {"LogSoftmax", "Softmax"}
 _TAKES_BIAS = CONVOLUTIONS | PRODUCTS | _NORMS | _JOINS | {"Gather"}
+_AFFINE = frozenset({"Add", "Div", "Mul", "Sub"})
 _FLOATS = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16})
 
 
@@ -119,7 +120,9 @@ class _Lister:
         name = str(node.output[0])
         while node.op_type in _TAKES_BIAS and len(self.readers.get(name, ())) == 1:
             following = self.readers[name][0]
-            if following.op_type not in ("Add", "Mul") or len(self.live.intersection(following.input)) != 1:
+            if following.op_type not in _AFFINE or self.live.intersection(following.input) != {name}:
+                break
+            if following.op_type in ("Div", "Sub") and following.input[0] != name:
                 break
             name = str(following.output[0])
         return name
@@ -130,7 +133,8 @@ class _Lister:
         tracer = Tracer(made, Constants(self.graph))
         inner: set[str] = set()
         for node in self.graph.node:
-            start = tracer.gated(node) if node.op_type == "Mul" else None
+            joins = node.op_type == "Mul" and len(self.live.intersection(node.input)) == 2
+            start = tracer.gated(node) if joins else None
             if start is not None:
                 inner |= _between(made, node, start) & self.live
         return inner
