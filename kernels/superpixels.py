@@ -127,8 +127,8 @@ def _cluster(planes: Planes, grid: _Grid, iterations: int) -> Labels:
     columns = np.arange(width, dtype=np.float64)
     centres = grid.seeds.copy()
     weight = 1.0 / grid.pitch**2
+    work = labels.size * 16  # every pixel lies within reach of about 16 clusters
     for _ in range(iterations):
-        work = planes.size * 9  # every pixel lies within reach of about 16 clusters
         in_tiles(_assign, height, planes, columns, centres, *grid.reach, weight, labels, nearest, work=work)
         _recentre(planes, labels, centres)
     return labels

@@ -55,6 +55,11 @@ def test_iterations_and_float_pictures(iterations: int) -> None:
     np.testing.assert_array_equal(labels, reference(floats, 60, 5.0, iterations))
 
 
+def test_clusters_that_lose_all_their_pixels_are_left_out() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (40, 50, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(slic(noise, 300, 1.0), reference(noise, 300, 1.0))
+
+
 def test_float32_and_views_give_the_labels_of_their_float64_copy() -> None:
     floats = np.random.default_rng(0).random((3, 40, 50), np.float32).transpose(1, 2, 0)
     np.testing.assert_array_equal(slic(floats), slic(np.ascontiguousarray(floats, np.float64)))
