@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import prod
 
 import onnx
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from agnostic.converters.external import elements, size_in_bytes
@@ -42,7 +43,7 @@ class Limits:
 
 def check(proto: ModelProto, limits: Limits, *, allow_custom_ops: bool) -> None:
     """Refuse a model that is incomplete, too new, too large, or needs foreign code."""
-    _check_names(proto)
+    _check_text(proto)
     _check_complete(proto)
     _check_versions(proto)
     _check_counts(proto, limits)
@@ -60,19 +61,18 @@ def check_with_onnx(data: bytes) -> None:
         raise ModelError(f"breaks a rule of ONNX ({reason}); {_AGAIN}") from None
 
 
-def _check_names(proto: ModelProto) -> None:
+def _check_text(message: Message) -> None:
     """Refuse text that is not UTF-8: protobuf hands it out as bytes, which no code expects."""
-    for graph in every_graph(proto):
-        named = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
-        if not all(isinstance(item.name, str) for item in named):
-            raise ModelError(f"has a tensor whose name is not text; {_AGAIN}")
-    for node in every_node(proto):
-        names = (node.name, node.op_type, node.domain, *node.input, *node.output, *(a.name for a in node.attribute))
-        if not all(isinstance(name, str) for name in names):
-            raise ModelError(f"has a node whose names are not text; {_AGAIN}")
-    for entry in proto.metadata_props:
-        if not (isinstance(entry.key, str) and isinstance(entry.value, str)):
-            raise ModelError(f"has metadata that is not text; {_AGAIN}")
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        for part in [value] if isinstance(value, str | bytes | Message) else value:
+            if isinstance(part, TensorProto):
+                part = part.name  # its other fields are numbers, many of them
+            if isinstance(part, Message):
+                _check_text(part)
+            elif not isinstance(part, str):
+                raise ModelError(f"holds a {field.name} that is not text; {_AGAIN}")
 
 
 def _check_complete(proto: ModelProto) -> None:
@@ -154,7 +154,9 @@ def _entries(tensor: TensorProto) -> int:
 def _declared(proto: ModelProto) -> Iterator[tuple[str, int, int]]:
     """Yield name, element count and bytes of everything whose size the file itself states."""
     for tensor in every_tensor(proto):
-        yield tensor.name, elements(tensor), size_in_bytes(tensor) or elements(tensor)
+        # A size of zero beside a huge one empties the tensor and still overflows whoever multiplies them.
+        count = prod(size or 1 for size in tensor.dims)
+        yield tensor.name, count, size_in_bytes(tensor) or count
     for tensor in every_tensor(proto):
         _check_stored(tensor)
     for graph in every_graph(proto):
@@ -173,6 +175,8 @@ def _spelled_shape(node: NodeProto, constants: Constants) -> list[int]:
 
 
 def _readable(size: int) -> str:
+    if size >= 10**18:
+        return "over 1,000 PB"
     amount, units = float(size), ["bytes", "kB", "MB", "GB", "TB", "PB"]
     while amount >= 1000 and len(units) > 1:
         amount, units = amount / 1000, units[1:]

@@ -54,7 +54,7 @@ class Layout:
         return len(self._shapes.get(name, ()))
 
     def _set(self, name: str, axis: int | None) -> None:
-        if axis is not None and axis < self._rank(name):
+        if axis is not None and (axis == NO_CHANNELS or 0 <= axis < self._rank(name)):
             self._axes.setdefault(name, axis)
 
     def _forward(self, node: NodeProto) -> None:
@@ -65,7 +65,8 @@ class Layout:
         if node.op_type in _AXIS_ONE:
             return 1
         if node.op_type in PRODUCTS:
-            return rank - 1 if rank < 3 or len(self._live.intersection(node.input)) == 1 else NO_CHANNELS
+            computed = sum(name in self._live for name in node.input[:2])
+            return rank - 1 if rank < 3 or computed == 1 else NO_CHANNELS
         known = self._first_known(node, rank)
         if node.op_type in _LAST_AXIS:
             return rank - 1 if known is None else known
@@ -80,7 +81,8 @@ class Layout:
         for name in node.input:
             axis = self._axes.get(name)
             if axis is not None and name in self._live:
-                return axis if axis == NO_CHANNELS else axis + rank - self._rank(name)
+                shifted = axis + rank - self._rank(name)
+                return axis if axis == NO_CHANNELS else shifted if shifted >= 0 else None
         return None
 
     def _moved(self, node: NodeProto) -> int | None:
@@ -88,7 +90,8 @@ class Layout:
         if axis is None or axis == NO_CHANNELS:
             return None if axis is None or node.op_type == "Reshape" else NO_CHANNELS
         if node.op_type == "Transpose":
-            return _permutation(node, self._rank(first_input(node))).index(axis)
+            order = _permutation(node, self._rank(first_input(node)))
+            return order.index(axis) if axis in order else None
         if node.op_type == "Unsqueeze":
             return _after_insertion(axis, self._places(node, self._rank(node.output[0])))
         return (
@@ -129,7 +132,7 @@ class Layout:
         if axis is None or axis == NO_CHANNELS or node.op_type in _MOVES - {"Transpose"} or node.op_type in PRODUCTS:
             return
         if node.op_type == "Transpose":
-            self._set(source, _permutation(node, self._rank(source))[axis])
+            self._set(source, dict(enumerate(_permutation(node, self._rank(source)))).get(axis))
             return
         for name in node.input:
             if name in self._live and self._rank(name) == self._rank(node.output[0]):

@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import hashlib
 import io
@@ -13,6 +14,7 @@ import onnx
 import pytest
 from onnx import ModelProto, helper, numpy_helper
 
+from agnostic.converters import layers, surgery
 from agnostic.converters.loader import Limits, load
 from agnostic.errors import AgnosticError, LimitError, ModelError
 
@@ -332,3 +334,41 @@ def test_text_that_is_no_text(valid: ModelProto, old: bytes) -> None:
     assert old in data
     with pytest.raises(ModelError, match=r"not text|breaks a rule"):
         load(data.replace(old, b"\xff" * len(old)))
+
+
+def test_a_graph_name_that_is_no_text(valid: ModelProto) -> None:
+    valid.graph.name = "graph's name"
+    with pytest.raises(ModelError, match="holds a name that is not text"):
+        load(valid.SerializeToString().replace(b"graph's name", b"graph's nam\xff"))
+
+
+@pytest.mark.parametrize("dims", [[0, 2**62], [2**62] * 40])
+def test_sizes_past_any_machine(valid: ModelProto, dims: list[int]) -> None:
+    valid.graph.initializer[0].dims[:] = dims
+    with pytest.raises(LimitError, match=r"asks for .* PB of memory"):
+        load(valid)
+
+
+def test_what_loads_can_be_cut_and_listed(build) -> None:
+    text = """net (float[1, 3, 8, 8] x) => (float[1, 5] y) {
+        c = Conv(x, w) s = Sigmoid(c) m = Mul(c, s) t = Transpose<perm = [0, 2, 3, 1]>(m)
+        u = Transpose<perm = [0, 3, 1, 2]>(t) p = ReduceMean<axes = [2, 3]>(u) f = Reshape(p, rows)
+        h = MatMul(f, v) z = Add(h, b) y = Softmax(z)
+    }"""
+    data = build(text, w=(4, 3, 3, 3), rows=np.array([1, 4]), v=(4, 5), b=(5,)).SerializeToString()
+    rng, cut = random.Random(0), 0
+    for _ in range(600):
+        mutant = bytearray(data)
+        mutant[rng.randrange(len(mutant))] ^= 1 << rng.randrange(8)
+        try:
+            proto = load(bytes(mutant)).proto
+        except AgnosticError:
+            continue
+        layers.layers(proto), layers.analytic_cam(proto), surgery.free_batch(proto)
+        surgery.before_softmax(proto, proto.graph.output[0].name)
+        surgery.preactivation_twin(proto, "m")
+        for at in {name for node in proto.graph.node for name in node.output if name}:
+            with contextlib.suppress(AgnosticError):
+                surgery.tail(proto, at)
+                cut += 1
+    assert cut > 100
