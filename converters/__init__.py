@@ -4,27 +4,15 @@ Importing this package costs nothing: a module of the room is imported when it i
 """
 
 from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
-
-_MODULES = (
-    "batch",
-    "cam",
-    "graph",
-    "layers",
-    "loader",
-    "normalise",
-    "softmax",
-    "surgery",
-    "torch_import",
-    "verify",
-)
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name not in _MODULES:
+    if name not in __dir__():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(f"{__name__}.{name}")
 
 
 def __dir__() -> list[str]:
-    return sorted(_MODULES)
+    return sorted(module.name for module in iter_modules(__path__))

@@ -229,5 +229,7 @@ def test_the_room_costs_nothing_to_import() -> None:
 def test_the_room_names_its_modules() -> None:
     room = importlib.import_module("agnostic.converters")
     assert {"cam", "layers", "loader", "surgery", "verify"} <= set(dir(room))
+    for name in ("cam", "layers", "loader", "surgery", "verify"):
+        assert getattr(room, name).__name__ == f"agnostic.converters.{name}"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         room.nothing  # noqa: B018
