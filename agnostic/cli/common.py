@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +88,18 @@ def _no_progress(_done: int, _total: int) -> None:
 @contextmanager
 def limits(timeout: float | None, max_memory: int | None) -> Iterator[None]:
     """Bound a command's time and memory, also where it is stuck in code that cannot be told to stop."""
-    from agnostic.engine.limits import cap_memory, time_limit
+    from agnostic.engine.limits import memory_limit, time_limit
     from agnostic.engine.runtime import cuda_devices
 
     # CUDA maps far more address space than it uses, so a cap would break it.
-    if max_memory is not None or cuda_devices() == 0:
-        cap_memory(None if max_memory is None else max_memory << 20)
+    capped = max_memory is not None or cuda_devices() == 0
+    memory = memory_limit(None if max_memory is None else max_memory << 20) if capped else nullcontext()
     watchdog = threading.Timer((timeout or 0) + GRACE_SECONDS, _give_up, args=(timeout,))
     watchdog.daemon = True
     if timeout is not None:
         watchdog.start()
     try:
-        with time_limit(timeout):
+        with memory, time_limit(timeout):
             yield
     finally:
         watchdog.cancel()

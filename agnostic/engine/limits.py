@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agnostic.errors import LimitError
+from agnostic.errors import LimitError, UsageError
 
 _deadline: contextvars.ContextVar["Deadline | None"] = contextvars.ContextVar("deadline", default=None)
 
@@ -46,8 +46,14 @@ def current() -> Deadline | None:
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Bound everything inside the block to `seconds` of wall-clock time; None sets no bound."""
-    if seconds is None:
+    """Bound everything inside the block to `seconds` of wall-clock time; None sets no bound.
+
+    Raises:
+        UsageError: the bound is not above zero.
+    """
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"--timeout {seconds:g}: expected a number of seconds above 0")
+    if seconds is None or seconds > threading.TIMEOUT_MAX:
         yield
         return
     token = _deadline.set(Deadline(seconds))
@@ -74,13 +80,15 @@ def alarm(stop: Callable[[], None]) -> Iterator[Deadline | None]:
         timer.cancel()
 
 
-def cap_memory(extra_bytes: int | None = None) -> None:
-    """Let the process's address space grow by at most `extra_bytes` from now (the machine's memory by default).
+@contextmanager
+def memory_limit(extra_bytes: int | None = None) -> Iterator[None]:
+    """Let the process's address space grow by at most `extra_bytes` inside the block (the machine's memory by default).
 
     An allocation beyond it fails and is reported as a LimitError, instead of bringing the machine down.
-    Linux only; elsewhere the call does nothing, and the loader's own caps remain.
+    Linux only; elsewhere the block runs unbounded, and the loader's own caps remain.
     """
     if sys.platform != "linux":
+        yield
         return
     import os
     import resource
@@ -88,7 +96,10 @@ def cap_memory(extra_bytes: int | None = None) -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit = used + (total if extra_bytes is None else extra_bytes)
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    bounds = [bound for bound in (limit, soft, hard) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -7,7 +7,6 @@ the input; only `inputs/` knows whether the positions are a picture's.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +68,7 @@ class Features:
         """
         from agnostic.kernels.masks import compose
 
-        compose(self._flat(self.x), self._flat(self.fill), self._rows(self.labels), keep, self._canvas(out))
+        compose(self.x, self.fill, self.labels, keep, self.view(out))
 
     def mix(self, masks: Array32, out: Array32) -> None:
         """Write inputs that fade into the fill: mask * x + (1 - mask) * fill.
@@ -80,8 +79,7 @@ class Features:
         """
         from agnostic.kernels.masks import mix
 
-        rows = masks.reshape(len(masks), *self._rows(self.labels).shape)
-        mix(self._flat(self.x), self._flat(self.fill), rows, self._canvas(out))
+        mix(self.x, self.fill, masks, self.view(out))
 
     def erase(self, boxes: npt.NDArray[np.int64], out: Array32) -> None:
         """Write inputs in which one box of positions is replaced by the fill.
@@ -98,14 +96,3 @@ class Features:
         """Give every position its feature's weight: (..., count) to (..., *shape)."""
         painted: npt.NDArray[np.float32] = np.asarray(weights, np.float32)[..., self.labels]
         return painted
-
-    def _flat(self, values: Array32) -> Array32:
-        return values if values.ndim == 3 else values.reshape(len(values), *self._rows(self.labels).shape)
-
-    def _canvas(self, out: Array32) -> Array32:
-        view = self.view(out)
-        return view if view.ndim == 4 else view.reshape(*view.shape[:2], *self._rows(self.labels).shape)
-
-    def _rows(self, labels: Labels) -> Labels:
-        """The positions as the two axes the kernels know: one row for a vector, all but the last axis as one."""
-        return labels if labels.ndim == 2 else labels.reshape(prod(labels.shape[:-1]), labels.shape[-1])
