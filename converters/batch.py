@@ -56,6 +56,7 @@ class _Repair:
         self.graph = proto.graph
         self.names = all_names(proto)
         self.constants = Constants(proto.graph)
+        # Both are inferred anew: a declared shape may still say what the exporter saw.
         self.single = _shapes(proto, 1)
         self.whole = all(None not in (shape_of(value) or ())[1:] for value in real_inputs(proto.graph))
         self.many: dict[str, Shape] = {}
@@ -103,6 +104,8 @@ class _Repair:
         before, after = self.single.get(source), self.single.get(node.output[0])
         if axis is None or axis < 0 or before is None or after is None:
             return None
+        # Entries are stored last axis first, so samples lie apart by everything before their axis, and only the axis with
+        # that same product before it can hold them afterwards.
         start = _product(before[:axis])
         fitting = [place for place in range(len(after)) if _product(after[:place]) == start]
         return axis if axis in fitting else next(iter(fitting), None)
@@ -118,6 +121,7 @@ class _Repair:
         """Write Reshape targets [1, ...] as [0, ...] where the data has a leading 1 too: right whatever the batch."""
         for node in self.graph.node:
             target = self._target(node)
+            # 0 copies the size of the data, so the rest of the target may keep its -1.
             if target and target[0] == 1 and self.single.get(first_input(node), (0,))[:1] == (1,):
                 self._retarget(node, [0, *target[1:]])
 

@@ -150,6 +150,7 @@ def _open_below(folder: Path, parts: tuple[str, ...]) -> int:
 
 def _open_stepwise(folder: Path, parts: tuple[str, ...]) -> int:
     here = os.open(folder, READ | os.O_DIRECTORY)
+    # Each part is looked up in the folder opened before it, so renaming that folder meanwhile changes nothing.
     for step, part in enumerate(parts):
         flags = READ | os.O_NOFOLLOW | (os.O_DIRECTORY if step < len(parts) - 1 else 0)
         try:

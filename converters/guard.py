@@ -110,6 +110,7 @@ def _check_counts(proto: ModelProto, limits: Limits) -> None:
 
 
 def _check_domains(proto: ModelProto) -> None:
+    # A function of the model is made of operators that are checked themselves.
     own = {(function.domain, function.name) for function in proto.functions}
     for node in every_node(proto):
         known = node.domain in _DOMAINS or node.domain.startswith(_PREVIEW)

@@ -88,6 +88,7 @@ class _Lister:
         self.live = live_tensors(proto.graph)
         self.readers = consumers(proto.graph)
         self.layout = Layout(proto.graph, self.shapes, self.live)
+        # An output that other nodes read is a hidden tensor as well.
         self.ends = {value.name for value in proto.graph.output} - self.readers.keys()
 
     def layers(self) -> Iterator[Layer]:
@@ -134,6 +135,7 @@ class _Lister:
         inner: set[str] = set()
         for node in self.graph.node:
             joins = node.op_type == "Mul" and len(self.live.intersection(node.input)) == 2
+            # A scale after the product is followed by _biased instead, or the product itself would count as inside.
             start = tracer.gated(node) if joins else None
             if start is not None:
                 inner |= _between(made, node, start) & self.live
@@ -146,6 +148,7 @@ class _Lister:
         axis = self.layout.axis(name)
         if axis == NO_CHANNELS:
             return None
+        # Nothing tells where the channels are: ONNX itself means channels first for maps and last for sequences.
         if axis is None or axis == 0:
             axis = 2 if len(shape) == 3 else 1
         sizes = shape[1:axis] + shape[axis + 1 :]

@@ -41,6 +41,7 @@ class Layout:
         self._axes: dict[str, int] = {}
         for node in graph.node:
             self._forward(node)
+        # What was learnt backwards, say from a convolution further on, holds for the branches beside it too.
         for node in reversed(graph.node):
             self._backward(node)
         for node in graph.node:

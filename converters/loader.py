@@ -70,11 +70,13 @@ def _load(data: bytes, path: Path | None, allow_custom_ops: bool, limits: Limits
     had_files = any(tensor.external_data for tensor in every_tensor(proto))
     external.inline(proto, path.parent if path else None, limits.file_bytes - len(data), hasher)
     guard.check(proto, limits, allow_custom_ops=allow_custom_ops)
+    # The checker runs last, on a model whose size is known to be bearable.
     guard.check_with_onnx(_serialised(proto) if had_files else data)
     return Loaded(proto, hasher.hexdigest(), path)
 
 
 def _bytes(source: str | os.PathLike[str] | bytes | ModelProto, limits: Limits) -> bytes:
+    # A proto goes the way of a file, through its bytes: the caller may change the original later.
     if isinstance(source, ModelProto):
         return _serialised(source)
     data = source if isinstance(source, bytes) else _read(Path(source), limits)
@@ -100,6 +102,7 @@ def _read(path: Path, limits: Limits) -> bytes:
         what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe, not a plain file"
         raise ModelError(f"is {what}; {_inside(path) if stat.S_ISDIR(mode) else 'give the path of an .onnx file'}")
     with os.fdopen(descriptor, "rb") as file:
+        # One byte past the limit tells a file that is too large, even one that grew since it was opened.
         return file.read(limits.file_bytes + 1)
 
 

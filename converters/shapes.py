@@ -34,6 +34,7 @@ def infer(proto: ModelProto, batch: int | None = None) -> dict[str, ValueInfoPro
     try:
         graph = onnx.shape_inference.infer_shapes(skeleton, data_prop=True).graph
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+        # What the file itself declares is better than nothing.
         graph = skeleton.graph
     values = {value.name: value for value in (*graph.value_info, *graph.output, *graph.input)}
     values |= {t.name: helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in graph.initializer}

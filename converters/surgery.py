@@ -34,6 +34,7 @@ def expose(proto: ModelProto, names: Sequence[str], *, only: bool = False) -> Mo
     values = [declared.get(name) or inferred.get(name) or ValueInfoProto(name=name) for name in wanted]
     if only:
         return _assemble(proto, needed_nodes(proto.graph.node, wanted), values)
+    # Protobuf owns what it holds: weights cannot be shared between two models, only copied.
     result = ModelProto()
     result.CopyFrom(proto)
     result.graph.output.extend(value for value in values if value.name not in declared)
@@ -66,6 +67,7 @@ def tail(proto: ModelProto, at: str) -> ModelProto:
     result = _assemble(proto, kept, outputs, extra_input=entry)
     _free_outputs(result.graph, shape_of(entry))
     name_batch(result.graph.input[0])
+    # What was declared for the tensors behind the cut may carry the old, fixed batch.
     del result.graph.value_info[:]
     return result
 
