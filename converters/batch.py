@@ -104,8 +104,8 @@ class _Repair:
         before, after = self.single.get(source), self.single.get(node.output[0])
         if axis is None or axis < 0 or before is None or after is None:
             return None
-        # Entries are stored last axis first, so samples lie apart by everything before their axis, and only the axis with
-        # that same product before it can hold them afterwards.
+        # A reshape keeps the order of the entries: the samples repeat once for everything before their axis, and only
+        # an axis with that same product before it can hold them afterwards.
         start = _product(before[:axis])
         fitting = [place for place in range(len(after)) if _product(after[:place]) == start]
         return axis if axis in fitting else next(iter(fitting), None)
