@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from typing import Any, overload
 
@@ -146,9 +147,17 @@ def answer(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> list[Explanation]:
-    """Explain targets of one sample by one method, in the same forward passes: one record per target."""
+    """Explain targets of one sample by one method, in the same forward passes: one record per target.
+
+    Raises:
+        UsageError: there is no target, or a setting that the method does not have or that makes no sense.
+    """
     if not targets:
         raise UsageError("the list of targets is empty")
+    if batch_size is not None and batch_size < 1:
+        raise UsageError(f"--batch-size {batch_size}: expected at least 1")
+    if at is not None and "activations" not in method.needs:
+        raise UsageError(f"{method.name} looks at no layer; drop --at {at}")
     resolved = tuple(_resolve(model, sample, item) for item in targets)
     return run(method, Task(model, sample, resolved, seed, at, batch_size, progress), method.settings(settings))
 
@@ -171,10 +180,13 @@ def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanatio
         "evaluations": evaluations,
         "seconds": round(seconds, 3),
         "provider": task.model.provider,
-        "versions": versions(),
+        "versions": dict(versions()),
         "parity": None,
     }
-    return [_record(method, task, attribution, index, common) for index in range(len(task.targets))]
+    chances = probabilities(task.model, task.sample, task.targets)
+    return [
+        _record(method, task, attribution, i, {**common, "probability": chance}) for i, chance in enumerate(chances)
+    ]
 
 
 def _record(method: Method, task: Task, found: Attribution, index: int, common: dict[str, Any]) -> Explanation:
@@ -184,7 +196,6 @@ def _record(method: Method, task: Task, found: Attribution, index: int, common: 
         **common,
         "target_key": target.key,
         "score": float(task.scores[index]),
-        "probability": probability(task.model, task.sample, target),
         "feature_names": list(features.names),
         **_plain(facts),
     }
@@ -217,13 +228,22 @@ def predict(model: Model, sample: Sample, top: int = 5) -> list[Prediction]:
     ]
 
 
-def probability(model: Model, sample: Sample, target: Target) -> float | None:
-    """The probability of a target that is a single class; None for any other."""
-    if len(target.terms) != 1 or target.terms[0].tensor != model.scores_tensor or target.terms[0].weight != 1:
+def probabilities(model: Model, sample: Sample, targets: Sequence[Target]) -> list[float | None]:
+    """The probability of each target that is a single class; None for any other."""
+    classes = [_class_of(model, target) for target in targets]
+    if all(index is None for index in classes):
+        return [None] * len(classes)
+    _, chances = _class_scores(model, sample)
+    return [None if chances is None or index is None else float(chances[index]) for index in classes]
+
+
+def _class_of(model: Model, target: Target) -> int | None:
+    """The class that a target is the score of, unweighted."""
+    term, names = target.terms[0], model.names
+    if len(target.terms) != 1 or term.tensor != names.scores or term.weight != 1:
         return None
-    index = target.terms[0].index[model.names.class_axis] if target.terms[0].index else None
-    _, probabilities = _class_scores(model, sample)
-    return None if probabilities is None or index is None else float(probabilities[index])
+    index = term.index[names.class_axis] if term.index else 0
+    return index if index is not None and names.class_target(index).terms == target.terms else None
 
 
 def untouched(model: Model, sample: Sample) -> bool:
@@ -240,9 +260,11 @@ def _class_scores(model: Model, sample: Sample) -> tuple[Floats, Floats | None]:
     scores, answer = (_per_class(fetched[name][0], model.names.class_axis) for name in names)
     if not np.isfinite(scores).all():
         raise ItemError(f"the model's class scores are not finite on {sample.name!r}: there is nothing to explain")
-    if len(scores) < 2 and names[0] == names[1]:
+    if names[0] != names[1] and 0 <= answer.min() <= answer.max() <= 1:
+        return scores, answer
+    if len(scores) < 2:
         return scores, None
-    if names[0] != names[1] or (answer.min() >= 0 and abs(answer.sum() - 1) < 1e-3):
+    if answer.min() >= 0 and abs(answer.sum() - 1) < 1e-3:
         return scores, answer
     spread = np.exp(scores - scores.max())
     return scores, spread / spread.sum()
@@ -260,7 +282,8 @@ def _resolve(model: Model, sample: Sample, target: OneTarget) -> Target:
     return model.names.class_target(predict(model, sample, 1)[0].index) if target is None else model.target(target)
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """The versions that results depend on."""
     found = {"python": platform.python_version()}
     for package in ("agnostic-xai", "numpy", "numba", "onnx", "onnxruntime-gpu", "onnxruntime"):
@@ -271,9 +294,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Turn NumPy scalars, tuples and arrays into plain JSON values."""
-    return {name: _plain_value(value) for name, value in values.items()}
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn NumPy scalars, tuples, arrays and whatever else a setting may be into plain JSON values."""
+    return {str(name): _plain_value(value) for name, value in values.items()}
 
 
 def _plain_value(value: Any) -> Any:
@@ -281,6 +304,8 @@ def _plain_value(value: Any) -> Any:
         return _plain_value(value.tolist())
     if isinstance(value, list | tuple):
         return [_plain_value(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
+    if isinstance(value, Mapping):
+        return _plain(value)
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)

@@ -1,5 +1,6 @@
 """Explanation: the frozen record of one answer. It saves, reloads equal, and draws itself."""
 
+import errno
 import io
 import json
 import os
@@ -47,6 +48,15 @@ class Explanation:
     weights: Floats | None = None
     data: Floats | None = None
 
+    def __post_init__(self) -> None:
+        """Take a copy of the record and read-only views of the arrays, so that nobody changes them by accident."""
+        object.__setattr__(self, "meta", dict(self.meta))
+        for name, value in self._arrays().items():
+            if name != "base_value":
+                view = np.asarray(value).view()
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
+
     def __eq__(self, other: object) -> bool:
         """Equal arrays, bit for bit, and equal records."""
         if not isinstance(other, Explanation):
@@ -93,7 +103,7 @@ class Explanation:
             if header.get("format") != FORMAT:
                 raise InputError(f"{path}: no explanation written by this package (format {header.get('format')!r})")
             record = json.loads(header["record"])
-            return cls(base_value=float(arrays.pop("base_value")), **record, **arrays)
+            return cls(base_value=arrays.pop("base_value").item(), **record, **arrays)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: cannot be read as an explanation: {str(error).splitlines()[0]}") from error
 
@@ -118,11 +128,9 @@ class Explanation:
         except ImportError:
             raise missing_extra("shap", "shap", "to_shap()") from None
         values = self.values if self.weights is None else self.weights
-        data = self.data if self.weights is None else None
-        names = self.meta.get("feature_names") if self.weights is not None or self.values.ndim == 1 else None
-        return ShapExplanation(
-            values=values, base_values=self.base_value, data=data, feature_names=names, output_names=self.target
-        )
+        data = self.data if self.data is not None and self.data.shape == values.shape else None
+        names = self.meta.get("feature_names") if values.ndim == 1 else None
+        return ShapExplanation(values=values, base_values=self.base_value, data=data, feature_names=names)
 
     def _repr_png_(self) -> bytes | None:
         if self.picture is None:
@@ -131,17 +139,19 @@ class Explanation:
         self.figure().save(buffer, "PNG")
         return buffer.getvalue()
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from html import escape
 
+        if self.picture is not None:
+            # Notebooks show HTML rather than a PNG, and a picture is worth more than its table.
+            return None
         rows = [("method", self.method), ("target", self.target), ("base value", f"{self.base_value:.4g}")]
         rows += [
             (name, self.meta[name]) for name in ("score", "probability", "evaluations", "seconds") if name in self.meta
         ]
-        if self.picture is None:
-            strongest = np.argsort(-np.abs(self.values), axis=None)[:10]
-            names = self.meta.get("feature_names") or [f"feature {i}" for i in range(self.values.size)]
-            rows += [(names[i], f"{self.values.flat[i]:+.4g}") for i in strongest]
+        scores = (self.values if self.weights is None else self.weights).ravel()
+        names = self.meta.get("feature_names") or [f"feature {i}" for i in range(scores.size)]
+        rows += [(names[i], f"{scores[i]:+.4g}") for i in np.argsort(-np.abs(scores), kind="stable")[:10]]
         cells = "".join(f"<tr><td>{escape(str(name))}</td><td>{escape(str(value))}</td></tr>" for name, value in rows)
         return f"<table>{cells}</table>"
 
@@ -164,6 +174,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
     temporary = None
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
             file.write(content)
@@ -173,9 +185,10 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
+        raise LimitError(f"{path}: cannot be written: {error.strerror}; choose a folder with --out") from error
+    finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise LimitError(f"{path}: cannot be written: {error.strerror}; choose a folder with --out") from error
 
 
 def _umask() -> int:

@@ -12,9 +12,9 @@ import onnx
 
 from agnostic.converters import surgery
 from agnostic.engine.limits import current
-from agnostic.engine.runtime import Device, OutOfMemoryError, Runtime
+from agnostic.engine.runtime import Device, Runtime
 from agnostic.engine.target import Array
-from agnostic.errors import AgnosticError, InputError, ModelError
+from agnostic.errors import InputError, ModelError
 
 
 def leading_axis(value: onnx.ValueInfoProto) -> int | str | None:
@@ -30,16 +30,27 @@ def leading_axis(value: onnx.ValueInfoProto) -> int | str | None:
 class BatchRunner:
     """Run any number of rows, by whatever batches the graph really takes."""
 
-    def __init__(self, proto: onnx.ModelProto, device: Device = "auto") -> None:
-        """Take a graph; its batch axis is that of its first input."""
+    def __init__(
+        self, proto: onnx.ModelProto, device: Device = "auto", batched_inputs: frozenset[str] | None = None
+    ) -> None:
+        """Take a graph.
+
+        Args:
+            proto: the graph.
+            device: where it runs.
+            batched_inputs: the inputs with a batch axis; by default those whose leading axis is free, or is that of
+                the first input that has axes at all.
+        """
         weights = {item.name for item in proto.graph.initializer}
-        inputs = [value for value in proto.graph.input if value.name not in weights]
-        first = leading_axis(inputs[0])
+        leading = {value.name: leading_axis(value) for value in proto.graph.input if value.name not in weights}
+        first = next((size for size in leading.values() if size is not None), None)
         self.declared = first if isinstance(first, int) and first > 0 else None
-        self.batched_inputs = frozenset(
-            value.name for value in inputs if leading_axis(value) == first or isinstance(leading_axis(value), str)
-        )
-        self.inputs = frozenset(value.name for value in inputs)
+        if batched_inputs is None:
+            batched_inputs = frozenset(
+                name for name, size in leading.items() if isinstance(size, str) or (size is not None and size == first)
+            )
+        self.batched_inputs = batched_inputs
+        self.inputs = frozenset(leading)
         self._as_given = Runtime(proto, device)
         freed = surgery.free_batch(proto) if self.declared is not None else None
         self._free = Runtime(freed, device) if freed is not None else self._as_given
@@ -52,22 +63,30 @@ class BatchRunner:
         return self._as_given.provider
 
     @property
+    def freest(self) -> onnx.ModelProto:
+        """The graph with its batch axis freed, where that could be done; else the graph as given."""
+        return self._free.proto
+
+    @property
     def loops(self) -> bool:
         """Whether a batch was tried and had to be run row by row."""
         return False in self._verdicts.values()
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-        """Fetch `outputs` for every row of the feeds; arrays whose input has no batch axis go to every row."""
+        """Fetch `outputs` for every row of the feeds; arrays whose input has no batch axis go to every row.
+
+        An answer without any axis counts as one row.
+        """
         names = tuple(outputs)
         rows = self._rows(feeds)
         self.rows_run += rows
         if rows == (self.declared or 1):
-            return self._as_given.run(feeds, names) if self.declared else self._free.run(feeds, names)
-        if rows == 1 and self.declared is None:
-            return self._free.run(feeds, names)
-        if self._batches(feeds, names, rows):
-            return self._free.run(feeds, names)
-        return self._row_by_row(feeds, names, rows)
+            fetched = self._as_given.run(feeds, names)
+        elif self._batches(feeds, names, rows):
+            fetched = self._free.run(feeds, names)
+        else:
+            fetched = self._row_by_row(feeds, names, rows)
+        return {name: np.atleast_1d(value) for name, value in fetched.items()}
 
     def _rows(self, feeds: Mapping[str, Array]) -> int:
         sizes = {len(value) for name, value in feeds.items() if name in self.batched_inputs and value.ndim}
@@ -87,9 +106,9 @@ class BatchRunner:
         """Compare the first and last row of a batch with the same rows run alone."""
         try:
             together = self._free.run(feeds, names)
-        except OutOfMemoryError:
-            raise
         except (InputError, ModelError):
+            # What does not run alone either is the input's fault; that is reported and no verdict on the graph.
+            self._row(feeds, names, 0)
             return False
         for row in (0, rows - 1):
             alone = self._row(feeds, names, row)
@@ -105,7 +124,7 @@ class BatchRunner:
             for name, value in feeds.items()
         }
         fetched = self._as_given.run(single, names)
-        return fetched if repeats == 1 else {name: value[:1] for name, value in fetched.items()}
+        return {name: np.atleast_1d(value)[: 1 if repeats > 1 else None] for name, value in fetched.items()}
 
     def _row_by_row(self, feeds: Mapping[str, Array], names: tuple[str, ...], rows: int) -> dict[str, Array]:
         collected: dict[str, list[Array]] = {name: [] for name in names}
@@ -113,10 +132,6 @@ class BatchRunner:
             if (deadline := current()) is not None:
                 deadline.check()
             for name, value in self._row(feeds, names, row).items():
-                if value.ndim == 0:
-                    raise AgnosticError(
-                        f"output {name!r} is a scalar without a batch axis: it cannot be read row by row"
-                    )
                 collected[name].append(value)
         return {name: np.concatenate(values) for name, values in collected.items()}
 

@@ -96,8 +96,10 @@ def as_labels(value: Any, origin: str) -> tuple[str, ...]:
 
 
 def from_hugging_face(folder: Path) -> Facts:
-    """Read `id2label` and the image processor of a Hugging Face folder."""
-    config = _mapping(_json(_read(folder / "config.json"), "config.json"), "config.json")
+    """Read `id2label` and the image processor of a Hugging Face folder; another tool's config.json declares nothing."""
+    config = _json(_read(folder / "config.json"), "config.json")
+    if not isinstance(config, Mapping):
+        return Facts()
     labels = as_labels(config["id2label"], "config.json") if config.get("id2label") else None
     path = folder / "preprocessor_config.json"
     if not path.is_file():

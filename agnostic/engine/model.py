@@ -17,7 +17,7 @@ from agnostic.engine.facts import Facts
 from agnostic.engine.naming import Names
 from agnostic.engine.runtime import Device, as_dtype
 from agnostic.engine.target import Array, Floats, Target
-from agnostic.errors import InputError, ItemError, ModelError, unknown
+from agnostic.errors import InputError, ItemError, ModelError, UsageError, unknown
 
 if TYPE_CHECKING:
     from agnostic.methods import Availability
@@ -69,7 +69,7 @@ class Model:
         self.preprocess = facts.preprocess
         self.device: Device = device
         self._runner = BatchRunner(self.proto, device)
-        self._tails: dict[str, BatchRunner] = {}
+        self._tails: dict[tuple[str, ...], BatchRunner] = {}
 
     def __repr__(self) -> str:
         """Name the model with its signature."""
@@ -114,7 +114,7 @@ class Model:
         labels = self.labels if self.labels and count in (None, len(self.labels)) else None
         return Names(self.scores_tensor, axis, shapes, named, labels)
 
-    def target(self, text: str | int | Target) -> Target:
+    def target(self, text: "str | int | np.integer[Any] | Target") -> Target:
         """Resolve `tabby`, `281`, `logits[281]`, `fire9/concat:12@7,7`, `tabby - espresso`.
 
         Raises:
@@ -122,7 +122,11 @@ class Model:
         """
         if isinstance(text, Target):
             return text
-        return self.names.class_target(text) if isinstance(text, int) else self.names.target(text)
+        if isinstance(text, str):
+            return self.names.target(text)
+        if isinstance(text, int | np.integer):
+            return self.names.class_target(int(text))
+        raise UsageError(f"the target {text!r} is a {type(text).__name__}; give a class name, a number or layer:unit")
 
     def feeds(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
         """Check and cast what a user gives to what the graph eats, input by input.
@@ -137,7 +141,7 @@ class Model:
         missing = [item for item in self.inputs if item.name not in given]
         if missing:
             raise InputError(f"the model also needs the input {missing[0]}; give it as {missing[0].name}=VALUE")
-        return {item.name: _fitted(item, np.asarray(given[item.name])) for item in self.inputs}
+        return {item.name: _fitted(item, given[item.name]) for item in self.inputs}
 
     def run(self, x: Array | Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Run the model on any number of rows.
@@ -170,22 +174,29 @@ class Model:
             at: the layer.
             a: what the layer is to hold.
             x: the inputs, needed only where something bypasses the layer; one row serves all of `a`.
-            outputs: tensors to fetch; the graph's outputs by default.
+            outputs: tensors behind the layer to fetch; by default the graph's outputs that depend on it.
 
         Raises:
-            UsageError: there is no such layer.
-            InputError: a path around the layer needs the inputs and they were not given.
+            UsageError: there is no such layer, or what is to be fetched does not depend on it.
+            InputError: `a` does not fit, or a path around the layer needs the inputs and they were not given.
         """
         self.layer(at)
-        wanted = tuple(outputs) if outputs is not None else tuple(item.name for item in self.outputs)
-        tail = self._tail(at, wanted)
-        feeds = {at: a}
+        tail = self._tail(at, tuple(outputs) if outputs is not None else None)
+        shown = [item.name for item in tail.freest.graph.output]
+        wanted = tuple(outputs) if outputs is not None else tuple(i.name for i in self.outputs if i.name in shown)
+        if stray := sorted(set(wanted) - set(shown)):
+            raise UsageError(f"{stray[0]!r} does not depend on {at!r}; choose a tensor on the way from it")
+        feeds = {at: _fitted(_tensor(tail.freest.graph.input[0]), a)}
         around = tail.inputs - {at}
         if around and x is None:
             raise InputError(f"a path around {at!r} needs the input {sorted(around)[0]!r}: give x as well")
         if around and x is not None:
-            full = self.feeds(x)
-            feeds |= {name: _repeated(full[name], len(a)) for name in around if name in full}
+            rows = len(feeds[at])
+            feeds |= {
+                name: _repeated(value, rows) if name in self.batched_inputs else value
+                for name, value in self.feeds(x).items()
+                if name in around
+            }
         return tail.run(feeds, wanted)
 
     def score(self, x: Array | Mapping[str, Array], targets: Sequence[Target]) -> Floats:
@@ -224,11 +235,15 @@ class Model:
         """Rows run so far, partial runs included."""
         return self._runner.rows_run + sum(tail.rows_run for tail in self._tails.values())
 
-    def _tail(self, at: str, wanted: Sequence[str]) -> BatchRunner:
-        if at not in self._tails:
-            shown = tuple(dict.fromkeys((*(item.name for item in self.outputs), self.scores_tensor, *wanted)))
-            self._tails[at] = BatchRunner(_cut(self.proto, at, shown), self.device)
-        return self._tails[at]
+    def _tail(self, at: str, wanted: tuple[str, ...] | None) -> BatchRunner:
+        """The part of the graph behind a layer, up to what is wanted, or to every output and the scores."""
+        shown = wanted or tuple(dict.fromkeys((*(item.name for item in self.outputs), self.scores_tensor)))
+        key = (at, *shown)
+        if key not in self._tails:
+            exposed = surgery.expose(self._runner.freest, [name for name in shown if name != at], only=True)
+            tail = surgery.tail(exposed, at)
+            self._tails[key] = BatchRunner(tail, self.device, self.batched_inputs | {at})
+        return self._tails[key]
 
 
 def checked(scores: Floats, targets: Sequence[Target]) -> Floats:
@@ -244,11 +259,6 @@ def checked(scores: Floats, targets: Sequence[Target]) -> Floats:
             f"the model's answer for {targets[column].name!r} is {kind} on this input: there is nothing to explain"
         )
     return scores
-
-
-def _cut(proto: onnx.ModelProto, at: str, shown: Sequence[str]) -> onnx.ModelProto:
-    reachable = [name for name in shown if name != at]
-    return surgery.tail(surgery.expose(proto, reachable, only=True), at)
 
 
 def _tensor(value: onnx.ValueInfoProto) -> Tensor:
@@ -275,16 +285,21 @@ def _unnormalised(layer: Layer) -> tuple[int | None, ...]:
 
 
 def _class_axis(shape: tuple[int | None, ...], labels: int) -> int:
+    """The axis as long as the labels, else the first that is longer than one."""
     if labels and shape.count(labels) == 1:
         return shape.index(labels)
-    return 0
+    return next((axis for axis, size in enumerate(shape) if size != 1), 0)
 
 
-def _fitted(item: Tensor, value: Array) -> Array:
+def _fitted(item: Tensor, given: Any) -> Array:
     """Cast one input, after checking its axes against the declaration."""
-    if value.dtype == object or np.issubdtype(value.dtype, np.complexfloating):
+    try:
+        value: Array = np.asarray(given)
+    except ValueError as error:
+        raise InputError(f"input {item}: the rows are not equally long; give a full array") from error
+    if value.dtype.kind in "OUSTMmc":
         raise InputError(f"input {item}: got an array of dtype {value.dtype}; give numbers")
-    if item.shape and value.ndim != len(item.shape):
+    if value.ndim != len(item.shape):
         raise InputError(f"input {item}: expected {len(item.shape)} axes, got shape {list(value.shape)}")
     for axis, (size, expected) in enumerate(zip(value.shape, item.shape, strict=False)):
         if axis and isinstance(expected, int) and expected > 0 and size != expected:

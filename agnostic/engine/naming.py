@@ -52,7 +52,8 @@ class Names:
         """The score of one class, named by its label where there is one."""
         size = self.class_count
         if index < 0 or (size is not None and index >= size):
-            raise UsageError(f"class {index} does not exist; the model has the classes 0 to {(size or 0) - 1}")
+            known = "" if size is None else f"; the model has the classes 0 to {size - 1}"
+            raise UsageError(f"class {index} does not exist{known}")
         shape = self.shapes[self.scores]
         entry = tuple(index if axis == self.class_axis else None for axis in range(len(shape)))
         return Target((Term(self.scores, entry),), self.class_name(index))
@@ -63,9 +64,9 @@ class Names:
 
     @property
     def class_count(self) -> int | None:
-        """How many classes the scores have, where the graph says so."""
+        """How many classes the scores have, where the graph says so; a single number is one."""
         shape = self.shapes[self.scores]
-        return shape[self.class_axis] if shape else None
+        return shape[self.class_axis] if shape else 1
 
     def _part(self, text: str) -> Target:
         match = _FACTOR.match(text.strip())
@@ -100,7 +101,7 @@ class Names:
     def _unit(self, tensor: str, unit: int, position: str | None) -> Target:
         shape = self.shapes[tensor]
         layer = self.layers.get(tensor)
-        axis = layer.channel_axis - 1 if layer is not None else 0
+        axis = layer.channel_axis - 1 if layer is not None else self.class_axis if tensor == self.scores else 0
         size = shape[axis] if axis < len(shape) else None
         if size is not None and unit >= size:
             raise UsageError(f"{tensor!r} has the units 0 to {size - 1}, not {unit}")

@@ -14,6 +14,7 @@ from agnostic.engine.facts import Facts, find_model_file, gather, read_labels
 from agnostic.engine.model import Model
 from agnostic.engine.preprocess import Preprocess, assume
 from agnostic.engine.runtime import Device
+from agnostic.errors import ModelError, UsageError
 
 Source = str | os.PathLike[str] | bytes | onnx.ModelProto
 
@@ -47,6 +48,8 @@ def load(
     if labels is not None:
         facts = replace(facts, labels=read_labels(Path(labels)))
     model = Model(loaded, facts, name=name, device=device, raw_output=raw_output)
+    if labels is not None:
+        _check_labels(model, Path(labels))
     return _override(model, facts, preprocess) if preprocess else model
 
 
@@ -55,11 +58,21 @@ def _locate(source: Source) -> tuple[Source, str]:
     if not isinstance(source, str | os.PathLike):
         return source, "model"
     path = Path(source)
-    if path.is_dir():
-        return find_model_file(path), path.name
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise ModelError(f"{str(source)[:80]}: cannot be opened: {error.strerror}; give the path of a model") from error
+    if is_folder:
+        return find_model_file(path), path.resolve().name
     if isinstance(source, str) and source in models.names() and not path.exists():
         return models.path(source), source
     return path, path.stem
+
+
+def _check_labels(model: Model, path: Path) -> None:
+    given, classes = len(model.labels or ()), model.names.class_count
+    if classes not in (None, given):
+        raise UsageError(f"{path.name} holds {given} class names, the model has {classes} classes; give one per class")
 
 
 def _override(model: Model, facts: Facts, flags: Mapping[str, Any]) -> Model:

@@ -130,6 +130,8 @@ def from_mapping(values: Mapping[str, Any], origin: str) -> Preprocess:
 
 def _coerce(name: str, value: Any) -> Any:
     try:
+        if isinstance(value, str) and name in ("size", "mean", "std"):
+            raise TypeError("text would be read letter by letter")
         if name == "size":
             return (int(value), int(value)) if isinstance(value, int) else tuple(int(item) for item in value)
         if name in ("mean", "std"):
@@ -172,6 +174,11 @@ def _layout_of(shape: Shape) -> tuple[Layout, int, int | None, int | None]:
         if sizes[1] not in (1, 3, 4) and sizes[3] in (1, 3, 4):
             return "NHWC", int(sizes[3] or 0), sizes[1], sizes[2]
         return "NCHW", sizes[1] or 3, sizes[2], sizes[3]
+    if len(sizes) == 3 and sizes[0] in (3, 4):
+        raise InputError(
+            f"the model's input {list(shape)} is one picture without a batch axis; export the model with one, such as "
+            f"[1, {', '.join(map(str, shape))}]"
+        )
     if len(sizes) == 3 and all(size is not None and size > 4 for size in sizes[1:]):
         return "NHW", 1, sizes[1], sizes[2]
     raise InputError(

@@ -14,6 +14,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from agnostic.converters import surgery
@@ -23,6 +24,8 @@ from agnostic.errors import AgnosticError, InputError, LimitError, ModelError, U
 
 Device = Literal["auto", "cpu", "cuda"]
 KEPT_SESSIONS = 6
+# The onnx package writes IR versions that onnxruntime reads only a release later, though it knows all they hold.
+NEWEST_IR = 13
 
 
 class OutOfMemoryError(LimitError):
@@ -123,6 +126,7 @@ class Runtime:
             options.intra_op_num_threads = self._threads
         try:
             lean = surgery.expose(self.proto, outputs, only=True)
+            lean.ir_version = min(lean.ir_version, NEWEST_IR)
             session = runtime.InferenceSession(lean.SerializeToString(), options, providers=providers(self.device))
         except AgnosticError:
             raise
@@ -163,10 +167,21 @@ def _session_error(error: Exception) -> AgnosticError:
 
 
 def as_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
-    """Cast to what an input eats; integers are rounded and clipped to their range, never wrapped."""
+    """Cast to what an input eats; integers are rounded, and whatever is out of range is clipped, never wrapped."""
     if values.dtype == dtype:
         return values
-    if np.issubdtype(dtype, np.integer) and np.issubdtype(values.dtype, np.floating):
-        info = np.iinfo(dtype)
-        return np.clip(np.rint(values), info.min, info.max).astype(dtype)
+    if np.issubdtype(dtype, np.integer):
+        return _whole(values, dtype)
+    if np.issubdtype(dtype, np.floating) and np.issubdtype(values.dtype, np.floating):
+        ends = np.finfo(dtype)
+        values = np.clip(values, float(ends.min), float(ends.max)) if values.dtype.itemsize > dtype.itemsize else values
     return values.astype(dtype)
+
+
+def _whole(values: Array, dtype: np.dtype[Any]) -> Array:
+    ends = np.iinfo(dtype)
+    rounded: npt.NDArray[Any] = np.rint(values) if np.issubdtype(values.dtype, np.floating) else values
+    # Compared, not clipped: the largest int64 is no float, and rounds up out of the range.
+    low, high = rounded <= ends.min, rounded >= ends.max
+    inside = np.where(low | high, 0, rounded).astype(dtype)
+    return np.where(high, dtype.type(ends.max), np.where(low, dtype.type(ends.min), inside))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agnostic.engine.limits import current
-from agnostic.engine.model import Model, checked
+from agnostic.engine.model import Model
 from agnostic.engine.runtime import OutOfMemoryError, as_dtype
 from agnostic.engine.target import Array, Floats, Target
 from agnostic.errors import ItemError
@@ -71,7 +71,7 @@ def sweep(
         progress: called with (done, count) after each batch.
 
     Raises:
-        ItemError: a score is NaN or infinite, or no target changes under any perturbation.
+        ItemError: a score is NaN or infinite, or a target is the same under every perturbation.
         LimitError: the deadline passed, or a single row does not fit into memory.
     """
     size = max(1, min(batch_size or DEFAULT_BATCH, perturbation.count))
@@ -92,7 +92,7 @@ def sweep(
             buffer = buffer[:size].copy()
             continue
         watch.see(scores)
-        yield Block(start, stop, checked(scores, targets))
+        yield Block(start, stop, scores)
         start = stop
         if progress is not None:
             progress(start, perturbation.count)

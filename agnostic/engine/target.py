@@ -73,18 +73,22 @@ class Target:
 
     def __add__(self, other: "Target") -> "Target":
         """Explain the sum of two targets."""
-        return Target(self.terms + other.terms, f"{self.name} + {other.name}")
+        return Target(self.terms + other.terms, f"{self.name} + {other._bracketed}")
 
     def __sub__(self, other: "Target") -> "Target":
         """Explain what speaks for one target rather than the other."""
-        return Target(self.terms + other._scaled(-1.0), f"{self.name} - {other.name}")
+        return Target(self.terms + other._scaled(-1.0), f"{self.name} - {other._bracketed}")
 
     def __mul__(self, factor: float) -> "Target":
         """Weigh a target."""
-        name = self.name if factor == 1 else f"{factor:g}*{self.name}"
+        name = self.name if factor == 1 else f"{factor:g}*{self._bracketed}"
         return Target(self._scaled(factor), name)
 
     __rmul__ = __mul__
+
+    @property
+    def _bracketed(self) -> str:
+        return self.name if len(self.terms) == 1 else f"({self.name})"
 
     def _scaled(self, factor: float) -> tuple[Term, ...]:
         return tuple(Term(term.tensor, term.index, factor * term.weight) for term in self.terms)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,18 +30,18 @@ def read_array(path: Path) -> Array:
     return values
 
 
-def one_row(tensor: Tensor, value: Array) -> Array:
-    """Give an array the batch axis of one row that the input has.
+def one_row(model: Model, tensor: Tensor, value: Array) -> Array:
+    """Give an array the batch axis of one row, where the input has a batch axis.
 
     Raises:
         InputError: it holds several rows, or has the wrong number of axes.
     """
-    value = np.asarray(value)
-    if value.ndim == len(tensor.shape) - 1:
+    batched = tensor.name in model.batched_inputs
+    if batched and value.ndim == len(tensor.shape) - 1:
         value = value[None]
     if value.ndim != len(tensor.shape):
         raise InputError(f"input {tensor}: got an array of shape {list(value.shape)}")
-    if value.ndim and len(value) != 1 and not (isinstance(tensor.shape[0], int) and tensor.shape[0] == len(value)):
+    if batched and len(value) != 1:
         raise InputError(f"input {tensor}: got {len(value)} rows; an explanation is of one, give x[:1]")
     return value
 
@@ -51,6 +52,8 @@ def complete(model: Model, given: Mapping[str, Array]) -> tuple[dict[str, Array]
     for tensor in model.inputs:
         if tensor.name not in arrays:
             shape = [size if isinstance(size, int) and size > 0 else 1 for size in tensor.shape]
+            if tensor.name in model.batched_inputs:
+                shape[0] = 1
             arrays[tensor.name] = np.zeros(shape, tensor.dtype)
             notes.append(f"input {tensor} was not given: zeros assumed; give it as {tensor.name}=FILE.npy or a number")
     return arrays, tuple(notes)
@@ -79,24 +82,26 @@ def array_sample(
         InputError: an array does not fit its input.
     """
     tensors = {tensor.name: tensor for tensor in model.inputs}
-    rows = {key: one_row(tensors[key], value) if key in tensors else value for key, value in given.items()}
+    rows = {key: one_row(model, tensors[key], value) if key in tensors else value for key, value in given.items()}
     arrays, notes = complete(model, rows)
     arrays = model.feeds(arrays)
     source = source or next(iter(given))
+    if arrays[source].ndim < 2 or source not in model.batched_inputs:
+        raise InputError(f"input {tensors[source]} has no entries behind a batch axis: explain another input")
     x = np.asarray(arrays[source][:1], np.float32)
     try:
         fill = np.broadcast_to(np.asarray(baseline, np.float32), x.shape).copy()
     except ValueError:
         raise UsageError(f"baseline: shape {list(np.shape(baseline))} does not fit the input {list(x.shape)}") from None
-    if labels is None:
-        labels = np.arange(x.size, dtype=np.int32).reshape(x.shape[1:])
-    features = Features(x, fill, np.asarray(labels, np.int32), lambda out: out[:, None], feature_names(labels), False)
+    groups = np.arange(x.size).reshape(x.shape[1:]) if labels is None else np.asarray(labels)
+    names = feature_names(groups)
+    features = Features(x, fill, groups.astype(np.int32), lambda out: out[:, None], names, False)
     return Sample(arrays, source, features, name, notes=notes)
 
 
-def feature_names(labels: npt.NDArray[np.int32]) -> tuple[str, ...]:
+def feature_names(labels: npt.NDArray[np.integer[Any]]) -> tuple[str, ...]:
     """Number the features of a label map, after checking that they count up from zero."""
     found = np.unique(labels)
-    if found.size == 0 or found[0] != 0 or found[-1] != found.size - 1:
-        raise UsageError("features: the labels must count up from 0 without gaps")
+    if found.size == 0 or found.dtype.kind not in "iu" or found[0] != 0 or found[-1] != found.size - 1:
+        raise UsageError("features: the labels must be integers that count up from 0 without gaps")
     return tuple(f"feature {index}" for index in range(found.size))

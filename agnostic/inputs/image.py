@@ -38,7 +38,8 @@ def picture_input(model: Model, name: str | None = None) -> Tensor:
         for tensor in model.inputs:
             if len(tensor.shape) == axes and not _is_refused(tensor):
                 return tensor
-    assume(model.inputs[0].shape, integer=False)
+    if len(model.inputs) == 1:
+        assume(model.inputs[0].shape, integer=False)
     raise InputError(
         f"none of the inputs is a picture: {', '.join(map(str, model.inputs))}; give arrays as NAME=FILE.npy"
     )
@@ -157,7 +158,7 @@ def _rows(model: Model, given: Mapping[str, Array]) -> dict[str, Array]:
     stray = sorted(set(given) - set(tensors))
     if stray:
         raise unknown("input", stray[0], tensors)
-    return {name: one_row(tensors[name], value) for name, value in given.items()}
+    return {name: one_row(model, tensors[name], value) for name, value in given.items()}
 
 
 def _check_depth(tensor: Tensor, preprocess: Preprocess) -> None:

@@ -30,6 +30,8 @@ def open_picture(source: "str | os.PathLike[str] | Image.Image | npt.NDArray[np.
         return plain(ImageOps.exif_transpose(source))
     if isinstance(source, np.ndarray):
         return _from_array(source)
+    if not isinstance(source, str | os.PathLike):
+        raise InputError(f"got a {type(source).__name__}; expected the path of a picture, a PIL image or an array")
     return _read(Path(source))
 
 
@@ -50,8 +52,11 @@ def _read(path: Path) -> Image.Image:
         ) from None
     except UnidentifiedImageError:
         raise InputError(f"{path}: not a picture; expected PNG, JPEG, WebP, TIFF or another raster format") from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0] if str(error) else type(error).__name__
+    except InputError:
+        raise
+    except Exception as error:
+        # Broken files make decoders raise whatever comes to hand: struct.error, zlib.error, OverflowError, …
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: the picture cannot be read: {reason}") from error
 
 
@@ -75,7 +80,10 @@ def plain(picture: Image.Image) -> Image.Image:
         )
     if picture.mode == "1":
         return picture.convert("L")
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    try:
+        return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    except ValueError:
+        raise InputError(f"a picture in mode {picture.mode} cannot be turned into RGB; save it as RGB first") from None
 
 
 def _from_wide(values: npt.NDArray[np.int64]) -> Image.Image:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from agnostic.engine.model import Model, Tensor
 from agnostic.engine.target import Array
@@ -47,6 +48,8 @@ def read_sample(
         UsageError: an unknown input, feature or fill.
     """
     by_name = dict(given) if isinstance(given, Mapping) else {"": given}
+    if not by_name:
+        raise InputError("no input was given; expected a picture, an array, or one of them per input name")
     if "" in by_name:
         value = by_name.pop("")
         by_name = {_default_input(model, value, source): value, **by_name}
@@ -75,7 +78,8 @@ def read_sample(
 def _default_input(model: Model, given: Anything, source: str | None) -> str:
     if source is not None:
         return source
-    return picture_input(model).name if _looks_like_picture(given) else model.inputs[0].name
+    picture = _looks_like_picture(given) and not _is_number(given)
+    return picture_input(model).name if picture else model.inputs[0].name
 
 
 def _tensor(model: Model, name: str) -> Tensor:
@@ -85,7 +89,7 @@ def _tensor(model: Model, name: str) -> Tensor:
 def _looks_like_picture(value: Anything) -> bool:
     if isinstance(value, str | os.PathLike):
         return Path(value).suffix != ".npy"
-    return not isinstance(value, np.ndarray | list | tuple | int | float)
+    return isinstance(value, Image.Image)
 
 
 def _is_picture(model: Model, name: str, value: Anything) -> bool:
@@ -113,12 +117,15 @@ def _array(model: Model, name: str, value: Anything) -> Array:
     if isinstance(value, str | os.PathLike) and not _is_number(value):
         return read_array(Path(value))
     tensor = _tensor(model, name)
-    array = np.asarray(float(value) if isinstance(value, str) else value)
+    try:
+        array: Array = np.asarray(float(value) if isinstance(value, str) else value)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind not in "biufV":
+        raise InputError(f"input {tensor}: expected numbers in rows of equal length, got a {type(value).__name__}")
     if array.ndim == 0 and tensor.shape:
         filled, _ = complete(model, {})
-        array = np.full_like(filled[name], array)
-    if array.dtype == object:
-        raise InputError(f"input {tensor}: expected numbers of equal length, got {type(value).__name__}")
+        array = np.full(filled[name].shape, array)
     return array
 
 
