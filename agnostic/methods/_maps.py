@@ -9,7 +9,7 @@ from agnostic.converters.graph import needed_nodes
 from agnostic.converters.layers import Layer
 from agnostic.engine.model import Model
 from agnostic.engine.target import Array, Floats, Target
-from agnostic.errors import UsageError
+from agnostic.errors import ItemError, UsageError
 from agnostic.methods.registry import Task
 
 Array32 = npt.NDArray[np.float32]
@@ -28,12 +28,17 @@ def read_map(task: Task, at: str | None = None) -> LayerMap:
 
     Raises:
         UsageError: the layer is unknown or no map over two axes.
+        ItemError: its map is constant.
     """
     layer = task.model.layer(at or task.at or default_layer(task.model, task.targets))
     if layer.kind != "map" or len(layer.shape) != 3:
         raise UsageError(f"layer {layer.name!r} is no map over two axes; take one that `agnostic inspect` lists as map")
     stored = task.model.activations(task.sample.arrays, layer.name)
     values = np.moveaxis(stored, layer.channel_axis, 1)[0]
+    if not np.ptp(values, axis=(1, 2)).any():
+        raise ItemError(
+            f"layer {layer.name!r} is the same at every place on this input: it shows nothing; name another"
+        )
     return LayerMap(layer, np.ascontiguousarray(values, np.float32), stored.dtype)
 
 
