@@ -128,7 +128,7 @@ def _draw(request: Request, stem: str, found: Sequence[Explanation]) -> list[Pat
 def save_figure(found: Sequence[Explanation], path: Path, *, heading: str = "", dark: bool = False) -> None:
     """Draw explanations of one picture into a PNG file, whole or not at all."""
     buffer = io.BytesIO()
-    figure(found, heading=heading, dark=dark).save(buffer, "PNG", optimize=True)
+    figure(found, heading=heading, dark=dark).save(buffer, "PNG", compress_level=6)
     write_whole(path, buffer.getvalue())
 
 
