@@ -7,7 +7,7 @@ import pytest
 from agnostic.engine.limits import time_limit
 from agnostic.engine.model import Model
 from agnostic.engine.runtime import OutOfMemoryError
-from agnostic.engine.sweep import Block, Perturbation, sweep
+from agnostic.engine.sweep import DEFAULT_BATCH, Block, Perturbation, sweep
 from agnostic.errors import ItemError, LimitError
 
 WEIGHTS = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
@@ -42,7 +42,7 @@ def joined(blocks: list[Block]) -> np.ndarray:
 def test_scores_come_in_order_whatever_the_batch(model: Model, batch_size: int | None) -> None:
     blocks = run(model, batch_size=batch_size)
     assert np.allclose(joined(blocks), EXPECTED[:, [0, 2]], rtol=1e-5, atol=1e-5)
-    assert max(block.stop - block.start for block in blocks) == min(batch_size or 8, COUNT)
+    assert max(block.stop - block.start for block in blocks) == min(batch_size or DEFAULT_BATCH, COUNT)
 
 
 def test_one_buffer_is_written_again_and_again(model: Model) -> None:
@@ -52,7 +52,7 @@ def test_one_buffer_is_written_again_and_again(model: Model) -> None:
         seen.append(out)
         write(start, stop, out)
 
-    list(sweep(model, X, "x", Perturbation(COUNT, noting), [model.target(0)]))
+    list(sweep(model, X, "x", Perturbation(COUNT, noting), [model.target(0)], batch_size=8))
     assert [len(out) for out in seen] == [8, 8, 5]
     assert len({out.__array_interface__["data"][0] for out in seen}) == 1
 
@@ -61,7 +61,7 @@ def test_one_buffer_is_written_again_and_again(model: Model) -> None:
 def test_a_batch_too_large_for_memory_is_halved_and_nothing_is_lost(
     model: Model, monkeypatch: pytest.MonkeyPatch, fits: int
 ) -> None:
-    real, sizes = model.score, []
+    real, sizes = model.score_feeds, []
 
     def scarce(x: Any, targets: Any) -> Any:
         sizes.append(len(x["x"]))
@@ -69,8 +69,8 @@ def test_a_batch_too_large_for_memory_is_halved_and_nothing_is_lost(
             raise OutOfMemoryError("no memory")
         return real(x, targets)
 
-    monkeypatch.setattr(model, "score", scarce)
-    found = joined(run(model))
+    monkeypatch.setattr(model, "score_feeds", scarce)
+    found = joined(run(model, batch_size=8))
     monkeypatch.undo()
     assert np.allclose(found, joined(run(model)), atol=1e-6)
     failures = {5: [8], 2: [8, 4], 1: [8, 4, 2]}[fits]
@@ -82,14 +82,14 @@ def test_a_single_row_that_does_not_fit_is_a_limit(model: Model, monkeypatch: py
     def never(*_: Any) -> Any:
         raise OutOfMemoryError("no memory")
 
-    monkeypatch.setattr(model, "score", never)
+    monkeypatch.setattr(model, "score_feeds", never)
     with pytest.raises(LimitError, match="no memory"):
         run(model)
 
 
 def test_progress_is_told_after_each_batch(model: Model) -> None:
     told: list[tuple[int, int]] = []
-    run(model, progress=lambda done, count: told.append((done, count)))
+    run(model, batch_size=8, progress=lambda done, count: told.append((done, count)))
     assert told == [(8, 21), (16, 21), (21, 21)]
 
 
@@ -112,7 +112,7 @@ def test_an_answer_that_never_moves_is_reported_with_its_name(linear: Callable[.
 def test_time_that_is_up_stops_between_batches(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
     with time_limit(1000), pytest.raises(LimitError, match="stopped after 1000 s"):
-        for block in sweep(model, X, "x", Perturbation(COUNT, write), [model.target(0)]):
+        for block in sweep(model, X, "x", Perturbation(COUNT, write), [model.target(0)], batch_size=8):
             ran.append(block.stop)
             monkeypatch.setattr("agnostic.engine.limits.time.monotonic", lambda: float("inf"))
     assert ran == [8]
