@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from agnostic.engine.limits import current
 from agnostic.engine.model import checked
+from agnostic.engine.runtime import OutOfMemoryError
 from agnostic.engine.sweep import DEFAULT_BATCH
 from agnostic.engine.target import Floats
 from agnostic.methods._maps import LayerMap, as_stored, check_upstream, read_map, weigh
@@ -40,14 +41,21 @@ def _falls(task: Task, found: LayerMap) -> Floats:
     # Without a channel that is 0 anyway, everything stays as it is.
     live = np.flatnonzero(found.values.any(axis=(1, 2)))
     falls = np.zeros((len(task.targets), len(found.values)))
-    size = task.batch_size or DEFAULT_BATCH
-    for start in range(0, len(live), size):
+    size, start = task.batch_size or DEFAULT_BATCH, 0
+    while start < len(live):
         if (deadline := current()) is not None:
             deadline.check()
         channels = live[start : start + size]
-        falls[:, channels] = (task.scores - _without(task, found, channels)).T
+        try:
+            falls[:, channels] = (task.scores - _without(task, found, channels)).T
+        except OutOfMemoryError:
+            if size == 1:
+                raise
+            size = (size + 1) // 2
+            continue
+        start += len(channels)
         if task.progress is not None:
-            task.progress(min(start + size, len(live)), len(live))
+            task.progress(start, len(live))
     return falls
 
 

@@ -4,6 +4,7 @@ import pytest
 from onnx import numpy_helper
 
 from agnostic.engine.opening import load
+from agnostic.engine.runtime import OutOfMemoryError
 from agnostic.errors import UsageError
 from agnostic.kernels.resize import bilinear
 
@@ -51,6 +52,22 @@ def test_only_live_channels_run(two_patches, explain, patches_picture):
     seen = []
     explain("ablationcam", two_patches, pixels, task={"progress": lambda *step: seen.append(step), "batch_size": 1})
     assert seen == [(1, 2), (2, 2)]
+
+
+def test_too_little_memory_halves_the_batch(averaged, explain, averaged_picture, monkeypatch):
+    whole = explain("ablationcam", averaged, averaged_picture)
+    run_from, rows = type(averaged).run_from, []
+
+    def small(self, at, a, x=None, outputs=None):
+        rows.append(len(a))
+        if len(a) > 1:
+            raise OutOfMemoryError("no memory for that")
+        return run_from(self, at, a, x, outputs)
+
+    monkeypatch.setattr(type(averaged), "run_from", small)
+    halved = explain("ablationcam", averaged, averaged_picture, task={"batch_size": 4})
+    assert rows == [4, 2, 1, 1, 1, 1, 1]
+    np.testing.assert_allclose(halved.values, whole.values, atol=1e-5)
 
 
 def test_a_target_before_the_layer_is_refused(averaged, explain, averaged_picture):
