@@ -232,7 +232,7 @@ def predict(model: Model, sample: Sample, top: int = 5) -> list[Prediction]:
 
 
 def probabilities(model: Model, sample: Sample, targets: Sequence[Target]) -> list[float | None]:
-    """The probability of each target that is a single class; None for any other."""
+    """The probability of each target that is a single class, alone or against the rest; None for any other."""
     classes = [_class_of(model, target) for target in targets]
     if all(index is None for index in classes):
         return [None] * len(classes)
@@ -241,12 +241,13 @@ def probabilities(model: Model, sample: Sample, targets: Sequence[Target]) -> li
 
 
 def _class_of(model: Model, target: Target) -> int | None:
-    """The class that a target is the score of, unweighted."""
-    term, names = target.terms[0], model.names
-    if len(target.terms) != 1 or term.tensor != names.scores or term.weight != 1:
+    """The class that a target is the score of, unweighted, or is set against the rest."""
+    terms, names = target.terms[:1] if target.name.endswith(VERSUS_REST) else target.terms, model.names
+    term = terms[0]
+    if len(terms) != 1 or term.tensor != names.scores or term.weight != 1:
         return None
     index = term.index[names.class_axis] if term.index else 0
-    return index if index is not None and names.class_target(index).terms == target.terms else None
+    return index if index is not None and names.class_target(index).terms == terms else None
 
 
 def untouched(model: Model, sample: Sample) -> bool:
