@@ -22,6 +22,9 @@ from agnostic.errors import InputError, ItemError, ModelError, UsageError, unkno
 if TYPE_CHECKING:
     from agnostic.methods import Availability
 
+# Parts of the graph kept ready to run from a layer on; each holds sessions of its own.
+KEPT_TAILS = 8
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -70,6 +73,7 @@ class Model:
         self.device: Device = device
         self._runner = BatchRunner(self.proto, device)
         self._tails: dict[tuple[str, ...], BatchRunner] = {}
+        self._retired_rows = 0
 
     def __repr__(self) -> str:
         """Name the model with its signature."""
@@ -223,6 +227,14 @@ class Model:
         rows: tuple[Availability, ...] = import_module("agnostic.methods").availability(self)
         return rows
 
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about the file's own declarations, one line each."""
+        count = self.names.class_count
+        if not self.labels or count in (None, len(self.labels)):
+            return ()
+        return (f"the model declares {len(self.labels)} labels for {count} classes: they are not used",)
+
     @property
     def provider(self) -> str:
         """The onnxruntime execution provider in use."""
@@ -241,13 +253,15 @@ class Model:
     @property
     def evaluations(self) -> int:
         """Rows run so far, partial runs included."""
-        return self._runner.rows_run + sum(tail.rows_run for tail in self._tails.values())
+        return self._retired_rows + self._runner.rows_run + sum(tail.rows_run for tail in self._tails.values())
 
     def _tail(self, at: str, wanted: tuple[str, ...] | None) -> BatchRunner:
         """The part of the graph behind a layer, up to what is wanted, or to every output and the scores."""
         shown = wanted or tuple(dict.fromkeys((*(item.name for item in self.outputs), self.scores_tensor)))
         key = (at, *shown)
         if key not in self._tails:
+            while len(self._tails) >= KEPT_TAILS:
+                self._retired_rows += self._tails.pop(next(iter(self._tails))).rows_run
             exposed = surgery.expose(self._runner.freest, [name for name in shown if name != at], only=True)
             tail = surgery.tail(exposed, at)
             self._tails[key] = BatchRunner(tail, self.device, self.batched_inputs | {at})

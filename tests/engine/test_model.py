@@ -224,3 +224,11 @@ def test_what_can_run_is_listed_with_reasons(linear: Callable[..., Model], squee
     assert rows["occlusion"].runs and rows["occlusion"].reason == ""
     assert not rows["scorecam"].runs and rows["scorecam"].reason == "the model has no hidden layer that is a map"
     assert all(row.runs for row in squeezenet_model.methods())
+
+
+def test_labels_that_do_not_fit_are_named() -> None:
+    assert agnostic.load("squeezenet").notes == ()
+    model = agnostic.load("squeezenet")
+    model.labels = ("cat", "dog")
+    assert model.notes == ("the model declares 2 labels for 1000 classes: they are not used",)
+    assert model.names.class_name(0) == "class 0"
