@@ -1,8 +1,8 @@
 """What the methods cost above the forward passes they need, and what `lime` and `dianna` cost on the same model.
 
 Run ``python tests/benchmarks/bench_methods.py``. The floor of a method is as many forward passes through a bare
-onnxruntime session of the same graph, at the batch size at which that is fastest. Floor and contender run in turns,
-batch by batch, so that whatever else the machine does slows both; a row shows the medians of the rounds' ratios.
+onnxruntime session of the same graph, at the batch size at which that is fastest. Floor and contender run in turns, a
+few batches each, so that whatever else the machine does slows both; a row shows the medians of the rounds' ratios.
 """
 
 import argparse
@@ -10,7 +10,6 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 import bench_kernels
 from contenders import Entry, dianna_shap, ours, peers, pixels_for
-from floor import Cost, Floor, Race, now, warm_up
+from floor import Cost, Floor, Race, now, ratios, warm_up
 from memory import peak
 
 from agnostic import models
@@ -41,7 +40,7 @@ class Plan(NamedTuple):
 
 
 QUICK = Plan(("squeezenet",), 1, 200, 50, 10, 1000, (200,))
-FULL = Plan(("efficientnet-lite0", "squeezenet"), 3, 1000, 100, 60, 5000, (5000, 2000, 1000))
+FULL = Plan(("efficientnet-lite0", "squeezenet"), 3, 1000, 100, 30, 5000, (5000, 2000, 1000))
 
 
 def main() -> None:
@@ -87,25 +86,36 @@ def print_races(name: str, plan: Plan) -> None:
     entries = [*ours(model, plan.samples), *peers(model, path, floor, plan.samples, plan.few)]
     for entry in entries:
         warm_up(entry.run)
-    rounds = [{entry.name: floor.race(entry.run) for entry in entries} for _ in range(plan.rounds)]
-    one = middle(race.floor for races in rounds for race in races.values())
-    rates = ", ".join(f"{size}: {rate:.1f}" for size, rate in floor.rates.items())
-    print(f"\n{name}: a pass at the floor takes {1000 * one.cpu:.1f} ms of CPU time, {1000 * one.wall:.1f} ms of wall")
-    print(f"clock, in batches of {floor.batch} (ms by batch size: {rates})")
+    what = [f"{name}, round {number} of {plan.rounds}" for number in range(1, plan.rounds + 1)]
+    races = [race for title in what for race in race_all(floor, entries, title)]
+    found, sizes = ratios(races)
+    best = Cost(*(min(values) for values in zip(*sizes.values(), strict=True)))
+    rates = ", ".join(f"{1000 * cost.cpu:.1f} and {1000 * cost.wall:.1f} ms by {size}" for size, cost in sizes.items())
+    print(f"\n{name}, CPU and wall-clock time of a pass at the floor: {rates}")
     print(f"{'':26}{'passes':>8}{'x floor, CPU':>14}{'x floor, wall':>15}{'goal':>7}")
+    for at, entry in enumerate(entries):
+        print(row(entry, races[at].passes, found[at :: len(entries)]))
+    print_shap(model, path, plan, best)
+
+
+def race_all(floor: Floor, entries: list[Entry], what: str) -> list[Race]:
+    """Let every contender race the floor once, and say on the error stream how far that is."""
+    races = []
     for entry in entries:
-        print(row(entry, [races[entry.name] for races in rounds]))
-    print_shap(model, path, floor, plan, one)
+        print(f"\r{what}: {entry.name:26}", end="", file=sys.stderr, flush=True)
+        races.append(floor.race(entry.run))
+    print("\r", end="", file=sys.stderr)
+    return races
 
 
-def row(entry: Entry, races: list[Race]) -> str:
-    """One line of a table."""
-    ratio = middle(race.ratio for race in races)
+def row(entry: Entry, passes: int, found: list[Cost]) -> str:
+    """One line of a table, with the medians of the rounds."""
+    ratio = Cost(*(median(values) for values in zip(*found, strict=True)))
     goal = f"{entry.goal:.2f}" if entry.goal else ""
-    return f"{entry.name:26}{races[0].passes:8}{ratio.cpu:14.2f}{ratio.wall:15.2f}{goal:>7}"
+    return f"{entry.name:26}{passes:8}{ratio.cpu:14.2f}{ratio.wall:15.2f}{goal:>7}"
 
 
-def print_shap(model: Model, path: Path, floor: Floor, plan: Plan, one: Cost) -> None:
+def print_shap(model: Model, path: Path, plan: Plan, one: Cost) -> None:
     """Race dianna's KernelSHAP, which may not come to an end."""
     start = now()
     seconds = dianna_shap(model, path, plan.few, plan.patience)
@@ -113,11 +123,6 @@ def print_shap(model: Model, path: Path, floor: Floor, plan: Plan, one: Cost) ->
     shown = [f"{'' if seconds else '>'}{ratio:.0f}" for ratio in spent]
     note = "" if seconds else f"  (stopped unfinished after {plan.patience:.0f} s)"
     print(f"{'dianna KernelSHAP':26}{plan.few:8}{shown[0]:>14}{shown[1]:>15}{note}")
-
-
-def middle(costs: Iterator[Cost]) -> Cost:
-    """The medians."""
-    return Cost(*(median(values) for values in zip(*costs, strict=True)))
 
 
 def print_memory(plan: Plan) -> None:

@@ -1,7 +1,9 @@
 """The floor of a perturbation method: as many forward passes through a bare onnxruntime session, and nothing else."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +12,9 @@ import onnxruntime
 from agnostic.converters import surgery
 from agnostic.engine.model import Model
 
-BATCHES = (1, 2, 4, 8, 16)
-# The floor runs beside every third batch of whatever is measured: often enough to see the same weather.
-EVERY = 3
+BATCHES = (1, 4, 16)
+# After so many rows of whatever is measured, the floor runs so many at one batch size; the sizes take turns.
+EVERY, ROWS = 32, 16
 
 Turn = Callable[[int], None]
 # Explains once, calls turn(rows) after each batch it ran, and returns how many forward passes it took.
@@ -43,11 +45,11 @@ class Cost(NamedTuple):
 
 
 class Race(NamedTuple):
-    """One run of a contender beside the floor."""
+    """One run of a contender beside the floor: what a pass cost."""
 
     passes: int
-    ratio: Cost  # of the contender to the floor of as many passes
-    floor: Cost  # of one pass
+    own: Cost
+    floor: dict[int, Cost]  # by batch size
 
 
 def now() -> Cost:
@@ -56,10 +58,10 @@ def now() -> Cost:
 
 
 class Floor:
-    """A bare session of the graph cut down to the scores, at the batch size at which it is fastest."""
+    """A bare session of the graph cut down to the scores."""
 
     def __init__(self, model: Model, row: np.ndarray) -> None:
-        """Build the session and try the batch sizes on copies of `row` (1, ...)."""
+        """Build the session; it will run copies of `row` (1, ...)."""
         options = onnxruntime.SessionOptions()
         # Threads that spin while they wait take the other sessions' cores in this process: slower for all of them.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -67,53 +69,61 @@ class Floor:
         self.session = onnxruntime.InferenceSession(
             graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        self.input = model.inputs[0].name
-        self._row = row
-        self.rates = self._rates()
-        self.batch = min(self.rates, key=self.rates.__getitem__)
+        self._input = model.inputs[0].name
+        self._batches = {size: np.repeat(row, size, axis=0) for size in BATCHES}
+        for size in BATCHES:  # the first run of a size allocates
+            self._run(size)
 
     def scores(self, batch: np.ndarray) -> np.ndarray:
         """Run one batch."""
-        return self.session.run(None, {self.input: batch})[0]
+        return self.session.run(None, {self._input: batch})[0]
 
-    def run(self, rows: int) -> int:
-        """Run at least `rows` rows in whole batches of the best size, and say how many those were."""
-        batch = np.repeat(self._row, self.batch, axis=0)
-        batches = -(-rows // self.batch)
-        for _ in range(batches):
-            self.scores(batch)
-        return batches * self.batch
-
-    def _rates(self, cycles: int = 15) -> dict[int, float]:
-        """Least milliseconds of wall-clock time per row, by batch size; the sizes take turns."""
-        batches = {size: np.repeat(self._row, size, axis=0) for size in BATCHES}
-        times: dict[int, list[float]] = {size: [] for size in BATCHES}
-        for cycle in range(cycles + 1):
-            for size, batch in batches.items():
-                start = now()
-                for _ in range(max(BATCHES) // size):
-                    self.scores(batch)
-                if cycle:  # the first one allocates
-                    times[size].append(1000 * now().since(start).wall / max(BATCHES))
-        return {size: min(values) for size, values in times.items()}
+    def _run(self, size: int) -> Cost:
+        """Run ROWS rows and say what one cost."""
+        start = now()
+        for _ in range(ROWS // size):
+            self.scores(self._batches[size])
+        return now().since(start).times(1 / ROWS)
 
     def race(self, contender: Contender) -> Race:
-        """Run a contender with the floor in turns within it, and compare them pass by pass."""
-        spent, rows, calls = Cost(0, 0), 0, 0
+        """Run a contender with the floor in turns within it."""
+        beside: dict[int, list[Cost]] = {size: [] for size in BATCHES}
+        sizes, waiting, spent = cycle(BATCHES), 0, Cost(0, 0)
 
-        def turn(size: int) -> None:
-            nonlocal spent, rows, calls
-            calls += 1
-            if calls % EVERY == 1:
-                begun = now()
-                rows += self.run(size)
-                spent = spent.plus(now().since(begun))
+        def turn(rows: int) -> None:
+            nonlocal waiting, spent
+            begun = now()
+            waiting += rows
+            while waiting >= EVERY:
+                size = next(sizes)
+                beside[size].append(self._run(size))
+                waiting -= EVERY
+            spent = spent.plus(now().since(begun))
 
         start = now()
         passes = contender(turn)
         own = now().since(start).since(spent)
-        one = spent.times(1 / rows)
-        return Race(passes, own.times(1 / passes).per(one), one)
+        return Race(passes, own.times(1 / passes), {size: mean(costs) for size, costs in beside.items() if costs})
+
+
+def ratios(races: Sequence[Race]) -> tuple[list[Cost], dict[int, Cost]]:
+    """Compare every race with the floor at its best, and say what a pass at the floor cost by batch size.
+
+    Which size is best, and by how much, is told by all races together. A race's own floor, over all sizes, tells how
+    the machine was while it ran.
+    """
+    sizes = {size: mean([race.floor[size] for race in races if size in race.floor]) for size in BATCHES}
+    best = Cost(*(min(values) for values in zip(*sizes.values(), strict=True)))
+    found = []
+    for race in races:
+        weather = mean(list(race.floor.values())).per(mean([sizes[size] for size in race.floor]))
+        found.append(race.own.per(Cost(best.cpu * weather.cpu, best.wall * weather.wall)))
+    return found, sizes
+
+
+def mean(costs: Sequence[Cost]) -> Cost:
+    """The mean on both clocks."""
+    return Cost(*(fmean(values) for values in zip(*costs, strict=True)))
 
 
 class _WarmError(Exception):
