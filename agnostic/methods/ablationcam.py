@@ -21,17 +21,14 @@ from agnostic.methods.registry import Attribution, Task, method
 def ablationcam(task: Task) -> Attribution:
     """Weigh the channels of a layer by the fall of the score without them (Ramaswamy and Desai, WACV 2020).
 
-    The weight of a channel is (S - S_k) / |S|, where S_k is the score with the channel at 0; the map is the positive
-    part of the weighted sum. Only the rest of the model, behind the layer, runs for each channel.
+    The weight of a channel is S - S_k, where S_k is the score with the channel at 0; the map is the positive part of the
+    weighted sum. The paper divides by S, which scales the whole map, turns it over where S is negative, as scores before
+    a softmax may be, and takes the maps of two targets apart. Only the rest of the model, behind the layer, runs for
+    each channel.
     """
     found = read_map(task)
     check_upstream(task, found.layer)
-    falls = _falls(task, found)
-    # |S| where the paper has S: the same for a class that is recognised, and no change of sign where the score is
-    # negative, as scores before a softmax may be.
-    scale = np.abs(task.scores)[:, None]
-    weights = falls / np.where(scale > 0, scale, 1)
-    values = np.maximum(weigh(weights, found.values, task.sample.features.shape), 0)
+    values = np.maximum(weigh(_falls(task, found), found.values, task.sample.features.shape), 0)
     facts = [{"layer": found.layer.name, "channels": len(found.values)}] * len(values)
     return Attribution(values, np.full(len(values), np.nan), facts=facts)
 
