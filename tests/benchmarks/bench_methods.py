@@ -55,7 +55,8 @@ def main() -> None:
     print(f"$ python {' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}\n{machine()}")
     for name in plan.models:
         print_races(name, plan)
-    print_memory(plan)
+    if sys.platform == "linux":  # elsewhere no high-water mark can be set back
+        print_memory(plan)
     print_composition()
 
 

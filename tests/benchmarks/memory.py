@@ -1,6 +1,7 @@
 """Peak memory of RISE above the loaded model, in a process of its own (Linux).
 
-The model counts as loaded once it has answered for one picture. Run ``python memory.py agnostic squeezenet 5000``.
+The model counts as loaded once it has answered for one picture. Run ``python memory.py agnostic squeezenet 5000 8``:
+package, model, masks, gigabytes of address space at most.
 """
 
 import resource
@@ -11,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
-COMMANDS = ("agnostic", "dianna")
 
 
 def peak(package: str, model: str, masks: int, cap_gigabytes: int = 8) -> float | None:
