@@ -105,13 +105,16 @@ def _compose(
     """Write items `start` to `stop`, block by block: which elements are on, then every plane."""
     step = max(1, _BLOCK // repeat)
     on = np.empty(step * repeat, np.bool_)
+    edges = np.empty(step + 1, np.int64)
     for first in range(0, len(labels), step):
         positions = labels[first : first + step]
+        runs = _find_runs(positions, edges)
         for i in range(start, stop):
             kept_here = keep[i]
-            for p in range(len(positions)):
-                for channel in range(repeat):
-                    on[p * repeat + channel] = kept_here[positions[p]]
+            for run in range(runs):
+                here = kept_here[positions[edges[run]]]
+                for j in range(edges[run] * repeat, edges[run + 1] * repeat):
+                    on[j] = here
             for plane in range(len(x)):
                 begin, end = first * repeat, (first + len(positions)) * repeat
                 ours, theirs, target = x[plane, begin:end], fill[plane, begin:end], out[i, plane, begin:end]
@@ -119,6 +122,18 @@ def _compose(
                     # Both are read either way, so that the loop has no branch and becomes vector code.
                     kept, replaced = ours[j], theirs[j]
                     target[j] = kept if on[j] else replaced
+
+
+@jit
+def _find_runs(labels: Array, edges: NDArray[np.int64]) -> int:
+    """Count the runs of equal neighbours, most of a picture's, and note where each begins and the last one ends."""
+    runs = 0
+    for p in range(len(labels)):
+        if p == 0 or labels[p] != labels[p - 1]:
+            edges[runs] = p
+            runs += 1
+    edges[runs] = len(labels)
+    return runs
 
 
 @jit
