@@ -1,0 +1,126 @@
+"""Compile a normalised model into a `Graph`: every node bound to its operator's function, or one error for all that miss."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, defs, helper, inliner
+
+from agnostic.converters.torch_import import ops
+from agnostic.converters.torch_import.graph import Graph, Step
+from agnostic.converters.torch_import.precision import Precision
+from agnostic.converters.torch_import.registry import Node, Operator, find, refusal
+from agnostic.errors import ConversionError
+
+__all__ = ["build", "expanded", "walk"]
+
+#: Operators whose gradient is replaced by the identity's when straight-through estimates are asked for.
+_ROUNDING = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "Round"})
+_DEEPEST = 8
+
+
+class _Settings(NamedTuple):
+    precision: Precision
+    straight_through: bool
+    problems: dict[str, list[str]]
+    surrogates: list[str]
+
+
+def expanded(model: ModelProto) -> ModelProto:
+    """Write operators that are not in the table out as the function bodies their schemas carry, where they do."""
+    for _ in range(_DEEPEST):
+        missing = {(node.domain, node.op_type) for node in walk(model.graph) if find(_domain(node), node.op_type) is None}
+        bodies = sorted(key for key in missing if _has_body(*key))
+        if not bodies:
+            break
+        try:
+            model = inliner.inline_selected_functions(model, bodies, inline_schema_functions=True)
+        except RuntimeError:  # a body that cannot be written out is reported as missing
+            break
+    return model
+
+
+def build(model: ModelProto, precision: Precision, straight_through: bool) -> tuple[Graph, list[str]]:
+    """Compile the model's graph; also name the nodes whose gradient is a straight-through estimate."""
+    settings = _Settings(precision, straight_through, {}, [])
+    graph = _graph(model.graph, settings)
+    if settings.problems:
+        listed = "; ".join(f"{what} ({', '.join(nodes[:5])})" for what, nodes in settings.problems.items())
+        raise ConversionError(f"the model cannot be differentiated in torch: {listed}")
+    return graph, settings.surrogates
+
+
+def walk(graph: GraphProto) -> Iterator[NodeProto]:
+    """Yield every node of a graph and of its subgraphs."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in attribute.graphs:
+                yield from walk(inner)
+            if attribute.HasField("g"):
+                yield from walk(attribute.g)
+
+
+def _domain(node: NodeProto) -> str:
+    return "" if node.domain == "ai.onnx" else node.domain
+
+
+def _has_body(domain: str, name: str) -> bool:
+    if refusal(domain, name) or not defs.has(name, domain):
+        return False
+    schema = defs.get_schema(name, domain)
+    return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def _graph(proto: GraphProto, settings: _Settings) -> Graph:
+    constants = {tensor.name: settings.precision.load(tensor) for tensor in proto.initializer}
+    steps = [_step(node, index, settings) for index, node in enumerate(proto.node)]
+    names = [[value.name for value in values] for values in (proto.input, proto.output)]
+    return Graph([step for step in steps if step is not None], constants, *names)
+
+
+def _step(node: NodeProto, index: int, settings: _Settings) -> Step | None:
+    name = node.name or f"{node.op_type}_{index}"
+    found = find(_domain(node), node.op_type)
+    attributes = {attribute.name: attribute for attribute in node.attribute}
+    problem = _problem(node, found, attributes)
+    if found is None or problem:
+        settings.problems.setdefault(problem, []).append(name)
+        return None
+    subgraphs = {key: _graph(a.g, settings) for key, a in attributes.items() if a.type == AttributeProto.GRAPH}
+    values: dict[str, Any] = {k: _value(a, settings.precision) for k, a in attributes.items() if k not in subgraphs}
+    if found.wants_node:
+        wanted = tuple(bool(output) for output in node.output)
+        values["node"] = Node(name, wanted, settings.precision, settings.straight_through)
+    if settings.straight_through and node.op_type in _ROUNDING:
+        settings.surrogates.append(name)
+    captured = tuple(dict.fromkeys(free for graph in subgraphs.values() for free in graph.free))
+    function = partial(found.function, **values) if values else found.function
+    kind = (_domain(node), node.op_type)
+    return Step(name, kind, function, tuple(node.input), tuple(node.output), subgraphs, captured)
+
+
+def _problem(node: NodeProto, found: Operator | None, attributes: Mapping[str, AttributeProto]) -> str:
+    """Say what keeps a node from being imported; nothing does where this is empty."""
+    kind = f"{node.domain}.{node.op_type}" if _domain(node) else node.op_type
+    if found is None:
+        reason = refusal(_domain(node), node.op_type)
+        return f"{kind}: {reason}" if reason else f"no operator {kind}"
+    extra = sorted(attributes.keys() - found.attributes)
+    if extra:
+        return f"{kind} with the attribute {', '.join(extra)}"
+    if len(node.input) > found.inputs:
+        return f"{kind} with {len(node.input)} inputs"
+    return ""
+
+
+def _value(attribute: AttributeProto, precision: Precision) -> Any:
+    """Decode an attribute: numbers, text, lists of them, tensors in the type of computation."""
+    if attribute.type == AttributeProto.TENSOR:
+        return precision.load(attribute.t)
+    value = helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode()
+    if attribute.type == AttributeProto.STRINGS:
+        return [text.decode() for text in value]
+    return list(value) if attribute.type in (AttributeProto.INTS, AttributeProto.FLOATS) else value
