@@ -24,6 +24,7 @@ class _Settings(NamedTuple):
     straight_through: bool
     problems: dict[str, list[str]]
     surrogates: list[str]
+    types: dict[str, int]
 
 
 def expanded(model: ModelProto) -> ModelProto:
@@ -33,6 +34,7 @@ def expanded(model: ModelProto) -> ModelProto:
         bodies = sorted(key for key in missing if _has_body(*key))
         if not bodies:
             break
+        _write_defaults(model.graph, set(bodies))
         try:
             model = inliner.inline_selected_functions(model, bodies, inline_schema_functions=True)
         except RuntimeError:  # a body that cannot be written out is reported as missing
@@ -42,7 +44,7 @@ def expanded(model: ModelProto) -> ModelProto:
 
 def build(model: ModelProto, precision: Precision, straight_through: bool) -> tuple[Graph, list[str]]:
     """Compile the model's graph; also name the nodes whose gradient is a straight-through estimate."""
-    settings = _Settings(precision, straight_through, {}, [])
+    settings = _Settings(precision, straight_through, {}, [], {})
     graph = _graph(model.graph, settings)
     if settings.problems:
         listed = "; ".join(f"{what} ({', '.join(nodes[:5])})" for what, nodes in settings.problems.items())
@@ -72,7 +74,19 @@ def _has_body(domain: str, name: str) -> bool:
     return bool(schema.has_function or schema.has_context_dependent_function)
 
 
+def _write_defaults(graph: GraphProto, kinds: set[tuple[str, str]]) -> None:
+    """Give nodes that are about to be written out the default attributes that their bodies refer to."""
+    for node in walk(graph):
+        if (node.domain, node.op_type) in kinds:
+            given = {attribute.name for attribute in node.attribute}
+            for name, attribute in defs.get_schema(node.op_type, node.domain).attributes.items():
+                if name not in given and attribute.default_value.name:
+                    node.attribute.append(attribute.default_value)
+
+
 def _graph(proto: GraphProto, settings: _Settings) -> Graph:
+    settings.types.update((tensor.name, tensor.data_type) for tensor in proto.initializer)
+    settings.types.update((value.name, value.type.tensor_type.elem_type) for value in proto.input)
     constants = {tensor.name: settings.precision.load(tensor) for tensor in proto.initializer}
     steps = [_step(node, index, settings) for index, node in enumerate(proto.node)]
     names = [[value.name for value in values] for values in (proto.input, proto.output)]
@@ -91,7 +105,8 @@ def _step(node: NodeProto, index: int, settings: _Settings) -> Step | None:
     values: dict[str, Any] = {k: _value(a, settings.precision) for k, a in attributes.items() if k not in subgraphs}
     if found.wants_node:
         wanted = tuple(bool(output) for output in node.output)
-        values["node"] = Node(name, wanted, settings.precision, settings.straight_through)
+        types = tuple(settings.types.get(read, 0) for read in node.input)
+        values["node"] = Node(name, wanted, types, settings.precision, settings.straight_through)
     if settings.straight_through and node.op_type in _ROUNDING:
         settings.surrogates.append(name)
     captured = tuple(dict.fromkeys(free for graph in subgraphs.values() for free in graph.free))

@@ -20,16 +20,21 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Node(NamedTuple):
-    """Where an operator stands: its name, which of its outputs are named, and how numbers are computed."""
+    """Where an operator stands: its name, which outputs are named, declared input types, how numbers are computed."""
 
     name: str
     outputs: tuple[bool, ...]
+    types: tuple[int, ...]
     precision: Precision
     straight_through: bool
 
     def wants(self, index: int) -> bool:
         """Say whether the output of that index is named in the graph."""
         return index < len(self.outputs) and self.outputs[index]
+
+    def type_of(self, index: int) -> int:
+        """Return the ONNX element type of an input where the graph declares it, else 0."""
+        return self.types[index] if index < len(self.types) else 0
 
 
 class Operator(NamedTuple):

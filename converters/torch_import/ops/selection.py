@@ -24,7 +24,7 @@ def gather(x: Any, indices: Tensor, *, axis: int = 0) -> Any:
         return np.take(x, indices.numpy(), axis)
     at = axis % x.ndim
     taken = x.index_select(at, _wrapped(indices, x.shape[at]).reshape(-1))
-    return taken.reshape(*x.shape[:at], *indices.shape, *x.shape[at + 1 :])
+    return taken.reshape([*x.shape[:at], *indices.shape, *x.shape[at + 1 :]])
 
 
 @operator("GatherElements")
@@ -42,7 +42,7 @@ def gather_nd(x: Tensor, indices: Tensor, *, batch_dims: int = 0) -> Tensor:
     coordinates = [_wrapped(places[..., i], data.shape[i + 1]) for i in range(indices.shape[-1])]
     rows = torch.arange(data.shape[0], device=x.device)[:, None].expand(places.shape[:2])
     taken = data[(rows, *coordinates)]
-    return taken.reshape(*batch, *indices.shape[batch_dims:-1], *taken.shape[2:])
+    return taken.reshape([*batch, *indices.shape[batch_dims:-1], *taken.shape[2:]])
 
 
 @operator("ScatterElements", "Scatter")
