@@ -1,4 +1,4 @@
-"""Compile a normalised model into a `Graph`: nodes bound to their operators' functions, or one error naming all gaps."""
+"""Compile a normalised model into a `Graph` of bound operator functions, or raise one error that names every gap."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
@@ -6,15 +6,14 @@ from typing import Any, NamedTuple
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, defs, helper, inliner
 
+import agnostic.converters.torch_import.ops  # noqa: F401  (registers the operators)
 from agnostic.converters.torch_import.graph import Graph, Step
 from agnostic.converters.torch_import.precision import Precision
 from agnostic.converters.torch_import.registry import Node, Operator, find, refusal
 from agnostic.errors import ConversionError
 
-__all__ = ["build", "expanded", "walk"]
-
 #: Operators whose gradient is replaced by the identity's when straight-through estimates are asked for.
-_ROUNDING = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "Round"})
+_ROUNDING = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "QGemm", "Round"})
 _DEEPEST = 8
 
 
@@ -110,7 +109,7 @@ def _step(node: NodeProto, index: int, settings: _Settings) -> Step | None:
         wanted = tuple(bool(output) for output in node.output)
         types = tuple(settings.types.get(read, 0) for read in node.input)
         values["node"] = Node(name, wanted, types, settings.precision, settings.straight_through)
-    if settings.straight_through and node.op_type in _ROUNDING:
+    if settings.straight_through and (node.op_type in _ROUNDING or node.op_type.startswith("QLinear")):
         settings.surrogates.append(name)
     captured = tuple(dict.fromkeys(free for graph in subgraphs.values() for free in graph.free))
     function = partial(found.function, **values) if values else found.function

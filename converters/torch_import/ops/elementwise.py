@@ -60,7 +60,7 @@ plain(Ceil=_stepwise(torch.ceil), Floor=_stepwise(torch.floor), Sign=_stepwise(t
 def round_(x: Tensor, *, node: Node) -> Tensor:
     """Round half to even; straight-through passes the gradient on as it comes."""
     rounded = torch.round(x).detach()
-    return x + (rounded - x).detach() if node.straight_through else rounded
+    return rounded + (x - x.detach()) if node.straight_through else rounded
 
 
 @operator("Div")

@@ -59,7 +59,7 @@ def attention(
     scale: float | None = None,
     unidirectional: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Project (b, length, c) to queries, keys, values by one matrix and attend; return the cache (2, b, h, l, d) too."""
+    """Project (b, length, c) to queries, keys, values by one matrix, attend, and return the cache (2, b, h, l, d)."""
     if do_rotary or past_present_share_buffer:
         raise ValueError("rotary positions and shared buffers inside Attention are not supported")
     projected = x @ w if b is None else x @ w + b

@@ -55,7 +55,7 @@ def rounded(scaled: Tensor, zero: Tensor | None, element_type: int, node: Node) 
     """Round a scaled float to an integer type around the zero point, saturating."""
     low, high = _RANGES[element_type]
     if node.straight_through:
-        steps = scaled + (torch.round(scaled) - scaled).detach()
+        steps = torch.round(scaled).detach() + (scaled - scaled.detach())
         return (steps if zero is None else steps + zero.to(steps.dtype)).clamp(low, high)
     steps = torch.round(scaled.detach()).double()
     shifted = steps if zero is None else steps + zero.double()
