@@ -21,6 +21,7 @@ from onnx import (
     NodeProto,
     SparseTensorProto,
     TensorProto,
+    defs,
     helper,
     inliner,
     numpy_helper,
@@ -36,6 +37,7 @@ OPSET = 26
 
 # Weights above this many elements are kept out of the passes that serialise the whole model (2 GB is their limit).
 _LIGHT = 1024
+_PARKED = "parked"
 _SCAN_OPSET = 9  # before it, Scan carried a batch axis
 _BROADCAST_OPSET = 7  # before it, a PRelu's slope was per channel, not broadcast
 _DEFAULT_DOMAIN = ("", "ai.onnx")
@@ -75,12 +77,38 @@ def upgraded(model: ModelProto) -> ModelProto:
         raise ConversionError(f"opset {version} has a Scan of another meaning; export the model at opset 9 or later")
     if version < _BROADCAST_OPSET:
         _spread_slopes(model)
+    parked = _park(model, version)
     try:
-        return version_converter.convert_version(model, OPSET)
+        converted = version_converter.convert_version(model, OPSET)
+        return _unparked(converted) if parked else converted
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         message = f"opset {version} cannot be upgraded to {OPSET} ({reason}); export the model at a newer opset"
         raise ConversionError(message) from error
+
+
+def _park(model: ModelProto, version: int) -> bool:
+    """Take operators that only a runtime knows, though in the default domain, out of the converter's way."""
+    strange = [
+        node
+        for node in model.graph.node
+        if node.domain in _DEFAULT_DOMAIN and not defs.has(node.op_type, max_inclusive_version=version)
+    ]
+    for node in strange:
+        node.domain = _PARKED
+    if strange:
+        model.opset_import.append(helper.make_opsetid(_PARKED, 1))
+    return bool(strange)
+
+
+def _unparked(model: ModelProto) -> ModelProto:
+    for node in model.graph.node:
+        if node.domain == _PARKED:
+            node.domain = ""
+    imports = [entry for entry in model.opset_import if entry.domain != _PARKED]
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
+    return model
 
 
 def _spread_slopes(model: ModelProto) -> None:
