@@ -56,11 +56,11 @@ def normalise(proto: ModelProto, *, dequantise: bool = True) -> ModelProto:
         dequantise: fold constant DequantizeLinear nodes into float weights. False keeps the stored integers, which
             take a quarter of the memory, and dequantises at every run.
     """
-    model, heavy = _set_aside(proto)
+    model, heavy = set_aside(proto)
     if model.functions:
         model = inliner.inline_local_functions(model, convert_version=True)
     model = upgraded(model)
-    _put_back(model.graph, heavy)
+    put_back(model.graph, heavy)
     _fold(model, _RANDOM if dequantise else _RANDOM | {"DequantizeLinear"})
     return model
 
@@ -129,7 +129,7 @@ def _spread_slopes(model: ModelProto) -> None:
             stored.dims.extend([1] * (rank - 2))
 
 
-def _set_aside(proto: ModelProto) -> tuple[ModelProto, list[TensorProto]]:
+def set_aside(proto: ModelProto) -> tuple[ModelProto, list[TensorProto]]:
     """Copy the model with its heavy initialisers declared as inputs, and return these beside it."""
     graph = proto.graph
     initialisers = [*graph.initializer, *map(_dense, graph.sparse_initializer)]
@@ -148,7 +148,8 @@ def _set_aside(proto: ModelProto) -> tuple[ModelProto, list[TensorProto]]:
     return model, heavy
 
 
-def _put_back(graph: GraphProto, heavy: list[TensorProto]) -> None:
+def put_back(graph: GraphProto, heavy: list[TensorProto]) -> None:
+    """Undo, in place, what `set_aside` did."""
     names = {tensor.name for tensor in heavy}
     inputs = [value for value in graph.input if value.name not in names]
     del graph.input[:]
