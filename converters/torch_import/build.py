@@ -8,9 +8,10 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, defs, helper
 
 import agnostic.converters.torch_import.ops  # noqa: F401  (registers the operators)
 from agnostic.converters.normalise import put_back, set_aside
-from agnostic.converters.torch_import.graph import Graph, Step
+from agnostic.converters.torch_import.graph import Graph
 from agnostic.converters.torch_import.precision import Precision
 from agnostic.converters.torch_import.registry import Node, Operator, find, refusal
+from agnostic.converters.torch_import.step import Step
 from agnostic.errors import ConversionError
 
 #: Operators whose gradient is replaced by the identity's when straight-through estimates are asked for.
