@@ -37,6 +37,7 @@ class Verdict(NamedTuple):
     right: bool
     reason: str
     judge: str
+    floats: bool
 
 
 class LateError(Exception):
@@ -45,15 +46,21 @@ class LateError(Exception):
 
 def judge(case: Case, gradients: bool) -> Verdict:
     """Take one case through import, forward and gradient."""
+    floats = _has_floats(case)
     try:
         module = to_torch(case.model)
     except Exception as error:
-        return Verdict(case.name, case.row, False, False, False, False, f"not imported: {_line(error)}", "")
+        reason = f"not imported: {_line(error)}"
+        return Verdict(case.name, case.row, False, False, False, False, reason, "", floats)
     reason = _forward(module, case)
     if not gradients:
-        return Verdict(case.name, case.row, True, not reason, False, False, reason, "")
+        return Verdict(case.name, case.row, True, not reason, False, False, reason, "", floats)
     due, wrong, who = _gradients(case)
-    return Verdict(case.name, case.row, True, not reason, due, due and not wrong, reason or wrong, who)
+    return Verdict(case.name, case.row, True, not reason, due, due and not wrong, reason or wrong, who, floats)
+
+
+def _has_floats(case: Case) -> bool:
+    return any(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in case.inputs)
 
 
 def _forward(module: OnnxModule, case: Case) -> str:
@@ -166,7 +173,7 @@ def _timed(case: Case, gradients: bool) -> Verdict:
             warnings.simplefilter("ignore")
             return judge(case, gradients)
     except LateError as error:
-        return Verdict(case.name, case.row, True, False, False, False, str(error), "")
+        return Verdict(case.name, case.row, True, False, False, False, str(error), "", _has_floats(case))
     finally:
         signal.alarm(0)
 
