@@ -29,6 +29,7 @@ _PAGE = """# Conformance of the torch re-import
 # What lies behind the cases that are known not to pass, by the beginning of their names.
 _KNOWN = {
     "test_image_decoder": "decoding picture files is not the business of a differentiable model; refused by name",
+    "test_attention_4d_causal_fp16": "one unit in the last place: rounded once at the end, not at every node",
     "test_dft_inverse": "the stored imaginary parts are rounding noise of 2e-7 where ours are exactly zero",
     "test_resize_tf_crop": "the values match; the gradient by the region of interest, not by the picture, is missing",
     "test_scan_sum": "Scan of opset 8 has a batch axis that later ones lack; refused by name",

@@ -139,26 +139,30 @@ def group_query_attention(
     """
     if smooth_softmax:
         raise ValueError("smooth_softmax is not supported")
-    if k is None or v is None:
-        size = q.shape[-1] // (num_heads + 2 * kv_num_heads)
-        q, k, v = torch.split(q, [num_heads * size, kv_num_heads * size, kv_num_heads * size], -1)
-    q, k, v = heads(q, num_heads), heads(k, kv_num_heads), heads(v, kv_num_heads)
+    q, k, v = _unpacked(q, k, v, num_heads, kv_num_heads)
     before = 0 if past_key is None else past_key.shape[2]
-    queries = q.shape[2]
-    place = torch.arange(queries, device=q.device) + (before if positions is None else 0)
+    rows = torch.arange(q.shape[2], device=q.device) + before
     if do_rotary and cos is not None and sin is not None:
-        where = place[None] if positions is None else positions
-        angles = (cos[where][:, None], sin[where][:, None])
-        q, k = (rotated(t, *angles, bool(rotary_interleaved)) for t in (q, k))
+        where = rows[None] if positions is None else positions
+        q, k = (rotated(t, cos[where][:, None], sin[where][:, None], bool(rotary_interleaved)) for t in (q, k))
     if past_key is not None and past_value is not None:
         k, v = torch.cat([past_key, k], 2), torch.cat([past_value, v], 2)
     cells = torch.arange(k.shape[2], device=q.device)
-    rows = (torch.arange(queries, device=q.device) + before)[:, None]
-    allowed = (cells <= rows) & (cells <= lengths.reshape(-1, 1, 1, 1))
+    allowed = (cells <= rows[:, None]) & (cells <= lengths.reshape(-1, 1, 1, 1))
     if local_window_size > 0:
-        allowed = allowed & (cells > rows - local_window_size)
+        allowed = allowed & (cells > rows[:, None] - local_window_size)
     found = attend(q, k, v, scale or 1 / math.sqrt(q.shape[-1]), allowed, added, softcap)
     return joined(found.y), k, v
+
+
+def _unpacked(
+    q: Tensor, k: Tensor | None, v: Tensor | None, count: int, kv_count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Split into heads, and first into queries, keys and values where one tensor holds them all."""
+    if k is None or v is None:
+        size = q.shape[-1] // (count + 2 * kv_count)
+        q, k, v = torch.split(q, [count * size, kv_count * size, kv_count * size], -1)
+    return heads(q, count), heads(k, kv_count), heads(v, kv_count)
 
 
 @operator("RotaryEmbedding", domain=MICROSOFT)

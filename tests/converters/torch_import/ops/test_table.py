@@ -25,8 +25,6 @@ def flat(*shape: int) -> list[float]:
     return RNG.standard_normal(shape).astype(np.float32).ravel().tolist()
 
 
-KERNELS = [("LINEAR", None), ("POLY", [0.5, 1.0, 2.0]), ("RBF", [0.4, 0.0, 0.0]), ("SIGMOID", [0.3, 0.1, 0.0])]
-VECTORS = {"support_vectors": flat(6, 3), "rho": [0.2]}
 LINEAR = {"coefficients": flat(3, 3), "intercepts": flat(3), "classlabels_ints": [4, 5, 6]}
 
 
@@ -36,21 +34,6 @@ LINEAR = {"coefficients": flat(3, 3), "intercepts": flat(3), "classlabels_ints":
         ("Scaler", {"offset": [1.0, 2.0, 3.0], "scale": [0.5, 2.0, 4.0]}),
         *(("Normalizer", {"norm": norm}) for norm in ("L1", "L2")),
         ("LinearRegressor", {"coefficients": flat(2, 3), "intercepts": [0.5, 1.0], "targets": 2}),
-        *(
-            ("SVMRegressor", {**VECTORS, "coefficients": flat(6), "n_supports": 6, "kernel_type": kind}) | {}
-            if False
-            else (
-                "SVMRegressor",
-                {
-                    **VECTORS,
-                    "coefficients": flat(6),
-                    "n_supports": 6,
-                    "kernel_type": kind,
-                    "kernel_params": p or [0.0] * 3,
-                },
-            )
-            for kind, p in KERNELS
-        ),
     ],
 )
 def test_values_and_gradients(op: str, attributes: dict[str, Any]) -> None:
@@ -73,27 +56,6 @@ def test_linear_classifier(transform: str) -> None:
     expected = session.run(None, {"x": X})
     np.testing.assert_array_equal(labels, expected[0])
     np.testing.assert_allclose(scores, expected[1], rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("probabilities", [False, True])
-def test_svm_classifier_of_three_classes(probabilities: bool) -> None:
-    attributes = {
-        "coefficients": flat(2, 6),
-        "support_vectors": flat(6, 3),
-        "vectors_per_class": [2, 1, 3],
-        "rho": flat(3),
-        "kernel_type": "RBF",
-        "kernel_params": [0.4, 0.0, 0.0],
-        "classlabels_ints": [0, 1, 2],
-    }
-    if probabilities:
-        attributes |= {"prob_a": [-1.0, -2.0, -1.5], "prob_b": [0.1, 0.0, -0.1]}
-    model = one("SVMClassifier", attributes, [TensorProto.INT64, TensorProto.FLOAT])
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    labels, scores = to_torch(model)(torch.from_numpy(X))
-    expected = session.run(None, {"x": X})
-    np.testing.assert_array_equal(labels, expected[0])
-    np.testing.assert_allclose(scores, expected[1], rtol=1e-4, atol=1e-5)
 
 
 def test_text_labels_stay_text() -> None:
