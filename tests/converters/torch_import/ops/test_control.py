@@ -44,6 +44,9 @@ def test_loop_carries_a_state_stacks_the_rest_and_stops() -> None:
     last, trace = module(x)
     np.testing.assert_array_equal(trace.detach(), [9, 27, 81])
     assert torch.autograd.grad(last, x)[0].item() == 4 * 27
+    last, trace = module.run({"x": x}, ["last", "all"], replace={"n": torch.tensor(0)}).values()
+    assert last is x
+    assert trace.shape == (0,)
 
 
 def test_scan_goes_backwards_and_differentiates() -> None:
