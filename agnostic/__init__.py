@@ -1,1 +1,47 @@
-"""The interpretability engine for ONNX models."""
+"""The interpretability engine for ONNX models: why did it say that, and what has it learned?
+
+>>> import agnostic
+>>> model = agnostic.load("squeezenet")
+>>> e = agnostic.explain(model, agnostic.models.picture("chelsea"), method="cam", target="Egyptian cat")
+>>> e.values.shape
+(224, 224)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agnostic import converters, models
+    from agnostic.api import explain
+    from agnostic.engine.model import Model
+    from agnostic.engine.opening import load
+    from agnostic.engine.target import Target
+    from agnostic.errors import AgnosticError
+    from agnostic.explanation import Explanation
+    from agnostic.gallery import figure
+
+__version__ = "0.1.0"
+__all__ = ["AgnosticError", "Explanation", "Model", "Target", "converters", "explain", "figure", "load", "models"]
+
+_HOMES = {
+    "AgnosticError": "errors",
+    "Explanation": "explanation",
+    "Model": "engine.model",
+    "Target": "engine.target",
+    "explain": "api",
+    "figure": "gallery",
+    "load": "engine.opening",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for only now: importing the package itself stays instant."""
+    if name in ("converters", "models"):
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,1 +1,61 @@
-"""Numba kernels for the hot loops: NumPy arrays in, NumPy arrays out."""
+"""Numba kernels for the hot loops: NumPy arrays in, NumPy arrays out.
+
+Each public function checks its arguments and hands contiguous arrays to compiled loops. The names below are looked
+up on first use, so importing this package costs nothing; importing one of its modules imports Numba.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agnostic.kernels.masks import accumulate, compose, mix
+    from agnostic.kernels.resize import bilinear, upsample_normalise
+    from agnostic.kernels.rise import draw_cells, render
+    from agnostic.kernels.windows import occlude, spread
+
+    from agnostic.kernels.superpixels import boundaries, segment_means, slic
+
+# `windows.windows` is missing on purpose: `agnostic.kernels.windows` is the module of that name.
+__all__ = [
+    "accumulate",
+    "bilinear",
+    "boundaries",
+    "compose",
+    "draw_cells",
+    "mix",
+    "occlude",
+    "render",
+    "segment_means",
+    "slic",
+    "spread",
+    "upsample_normalise",
+]
+
+_HOMES = {
+    "accumulate": "masks",
+    "bilinear": "resize",
+    "boundaries": "superpixels",
+    "compose": "masks",
+    "draw_cells": "rise",
+    "mix": "masks",
+    "occlude": "windows",
+    "render": "rise",
+    "segment_means": "superpixels",
+    "slic": "superpixels",
+    "spread": "windows",
+    "upsample_normalise": "resize",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import the module a public name lives in, the first time it is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return __all__

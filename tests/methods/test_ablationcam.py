@@ -1,0 +1,44 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from agnostic.engine.opening import load
+from agnostic.errors import UsageError
+from agnostic.kernels.resize import bilinear
+
+
+def without_channel(proto, channel):
+    """The same network, in which a filter of the convolution is nothing."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(proto)
+    for tensor in changed.graph.initializer:
+        if tensor.name in ("kernel", "offset"):
+            values = numpy_helper.to_array(tensor).copy()
+            values[channel] = 0
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    return load(changed)
+
+
+def test_weights_equal_removing_the_filters(averaged, explain, averaged_picture):
+    x = ((averaged_picture.astype(np.float32) / 255 - 0.5) / 0.25).transpose(2, 0, 1)[None]
+    scores = averaged.run(x)["scores"][0]
+    falls = np.stack([scores - without_channel(averaged.proto, k).run(x)["scores"][0] for k in range(5)], axis=1)
+    maps = averaged.activations(x, "map")[0]
+    expected = np.maximum(bilinear(np.tensordot(falls / np.abs(scores)[:, None], maps, 1), (12, 12)), 0)
+    found = explain("ablationcam", averaged, averaged_picture, (0, 1, 2))
+    np.testing.assert_allclose(found.values, expected, atol=1e-4)
+    assert found.facts[0] == {"layer": "map", "channels": 5}
+
+
+def test_only_live_channels_run(two_patches, explain, patches_picture):
+    pixels = patches_picture.copy()
+    pixels[..., 2] = 0
+    seen = []
+    explain("ablationcam", two_patches, pixels, task={"progress": lambda *step: seen.append(step), "batch_size": 1})
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_a_target_before_the_layer_is_refused(averaged, explain, averaged_picture):
+    with pytest.raises(UsageError, match="does not depend on 'map'"):
+        explain("ablationcam", averaged, averaged_picture, ("map/pre:0",), task={"at": "map"})
