@@ -1,4 +1,4 @@
-"""The gradient loop: points written batch by batch, differentiated, folded; and the proof that the gradients are the model's.
+"""The gradient loop: points written batch by batch, differentiated and folded; and the proof of whose gradients they are.
 
 The counterpart of `engine.sweep` for methods that need gradients.
 """
@@ -149,6 +149,36 @@ def _differentiate(
     return model.autograd.gradients(feeds, targets, tensors, values=values, of=of, class_axis=axis, rule=rule)
 
 
+def gradient_of_rows(
+    model: Model,
+    feeds: Mapping[str, Array],
+    targets: Sequence[Target],
+    at: str,
+    of: GradientOf = "logit",
+    batch_size: int | None = None,
+) -> npt.NDArray[np.float32]:
+    """Differentiate targets by one tensor at every given row: (targets, n, ...).
+
+    Raises:
+        ModelError: there is no gradient, or the re-imported graph is not the same model.
+    """
+    certified(
+        model, {name: value[:1] if name in model.batched_inputs else value for name, value in feeds.items()}, targets
+    )
+    first = next(iter(model.batched_inputs & feeds.keys()))
+    size = 1 if not model.takes_batches else batch_size or DEFAULT_BATCH
+    found = []
+    for start in range(0, len(feeds[first]), size):
+        rows = {
+            name: value[start : start + size] if name in model.batched_inputs else value
+            for name, value in feeds.items()
+        }
+        model.count_rows(len(rows[first]))
+        axis = model.names.class_axis
+        found.append(model.autograd.gradients(rows, targets, [at], of=of, class_axis=axis).gradients[at])
+    return np.concatenate(found, axis=1)
+
+
 def parity(model: Model, x: Array | Mapping[str, Array], targets: Sequence[Target] = ()) -> Parity:
     """Compare the re-imported graph with onnxruntime on one input: on the class scores and the targets' tensors."""
     feeds = model.feeds(x)
@@ -186,5 +216,3 @@ def certified(model: Model, x: Array | Mapping[str, Array], targets: Sequence[Ta
             stacklevel=2,
         )
     return found
-
-
