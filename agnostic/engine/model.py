@@ -277,8 +277,16 @@ class Model:
         Raises:
             ItemError: an answer is NaN or infinite.
         """
+        return self.score_feeds(self.feeds(x), targets)
+
+    def score_feeds(self, feeds: Mapping[str, Array], targets: Sequence[Target]) -> Floats:
+        """Score what is known to be what the graph eats, input by input, as `feeds` returns it.
+
+        Raises:
+            ItemError: an answer is NaN or infinite.
+        """
         tensors = tuple(dict.fromkeys(name for target in targets for name in target.tensors))
-        values = self._runner.run(self.feeds(x), tensors)
+        values = self._runner.run(feeds, tensors)
         return checked(np.stack([target.read(values) for target in targets], axis=1), targets)
 
     def methods(self) -> tuple["Availability", ...]:

@@ -6,12 +6,13 @@ hidden tensors costs 14-19 % even when they are not fetched, so a perturbation l
 
 import ctypes
 import ctypes.util
+import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,13 @@ def providers(device: Device) -> list[str]:
     return ["CUDAExecutionProvider", "CPUExecutionProvider"] if usable and device != "cpu" else ["CPUExecutionProvider"]
 
 
+class _Session(NamedTuple):
+    """An onnxruntime session, and the inputs it still needs: asking it anew at each run is slow."""
+
+    session: Any
+    inputs: frozenset[str]
+
+
 class Runtime:
     """Run one graph; what is fetched decides which session runs."""
 
@@ -86,7 +94,7 @@ class Runtime:
         self.proto = proto
         self.device: Device = device
         self._threads = threads
-        self._sessions: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+        self._sessions: OrderedDict[tuple[str, ...], _Session] = OrderedDict()
 
     @property
     def provider(self) -> str:
@@ -95,10 +103,9 @@ class Runtime:
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
         """Run the graph once and fetch the named tensors."""
-        session = self._session(tuple(outputs))
+        session, needed = self._session(tuple(outputs))
         options = _onnxruntime().RunOptions()
         options.log_severity_level = 4
-        needed = {item.name for item in session.get_inputs()}
         given = {name: value for name, value in feeds.items() if name in needed}
         with alarm(lambda: setattr(options, "terminate", True)) as deadline:
             try:
@@ -108,9 +115,10 @@ class Runtime:
                     raise deadline.error() from error
                 raise _run_error(error) from error
 
-    def _session(self, outputs: tuple[str, ...]) -> Any:
+    def _session(self, outputs: tuple[str, ...]) -> _Session:
         if outputs not in self._sessions:
-            self._sessions[outputs] = self._build(outputs)
+            session = self._build(outputs)
+            self._sessions[outputs] = _Session(session, frozenset(item.name for item in session.get_inputs()))
             if len(self._sessions) > KEPT_SESSIONS:
                 self._sessions.popitem(last=False)
         self._sessions.move_to_end(outputs)
@@ -137,10 +145,14 @@ class Runtime:
         return session
 
 
+# What onnxruntime puts before its message: its name, a number, the place in its own source.
+_PLACE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/\S+:\d+ .*?\) (?=[A-Z])")
+_NEWER_OPSET = re.compile(r"Opset (\d+) is under development.* till opset (\d+)")
+
+
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    text = text.partition("[ONNXRuntimeError] : ")[2] or text
+    text = _PLACE.sub("", lines[0]) if lines else type(error).__name__
     return text if len(text) <= 300 else text[:297] + "..."
 
 
@@ -161,6 +173,11 @@ def _run_error(error: Exception) -> AgnosticError:
 def _session_error(error: Exception) -> AgnosticError:
     if _is_memory(error):
         return OutOfMemoryError(f"the model needs more memory than there is: {_first_line(error)}")
+    if newer := _NEWER_OPSET.search(str(error)):
+        return ModelError(
+            f"the model has opset {newer[1]}, onnxruntime {_onnxruntime().__version__} here knows up to {newer[2]}: "
+            "pip install -U onnxruntime, or export for an older opset"
+        )
     return ModelError(
         f"onnxruntime cannot run this model: {_first_line(error)}; check that its operators are supported"
     )
@@ -174,7 +191,8 @@ def as_dtype(values: Array, dtype: np.dtype[Any]) -> Array:
         return _whole(values, dtype)
     if np.issubdtype(dtype, np.floating) and np.issubdtype(values.dtype, np.floating):
         ends = np.finfo(dtype)
-        values = np.clip(values, float(ends.min), float(ends.max)) if values.dtype.itemsize > dtype.itemsize else values
+        if values.dtype.itemsize > dtype.itemsize:
+            values = np.asarray(np.clip(values, float(ends.min), float(ends.max)))
     return values.astype(dtype)
 
 

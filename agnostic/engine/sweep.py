@@ -17,8 +17,8 @@ from agnostic.engine.runtime import OutOfMemoryError, as_dtype
 from agnostic.engine.target import Array, Floats, Target
 from agnostic.errors import ItemError
 
-# Batches beyond this gain nothing on a CPU and cost memory.
-DEFAULT_BATCH = 8
+# Larger batches are no faster on a CPU, whose caches their hidden layers leave, and cost memory.
+DEFAULT_BATCH = 4
 
 Write = Callable[[int, int, npt.NDArray[np.float32]], None]
 Progress = Callable[[int, int], None]
@@ -84,7 +84,7 @@ def sweep(
         stop = min(start + size, perturbation.count)
         perturbation.write(start, stop, buffer[: stop - start])
         try:
-            scores = model.score(_rows(model, arrays, source, buffer[: stop - start]), targets)
+            scores = model.score_feeds(_rows(model, arrays, source, buffer[: stop - start]), targets)
         except OutOfMemoryError:
             if size == 1:
                 raise

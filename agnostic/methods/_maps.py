@@ -23,14 +23,14 @@ class LayerMap(NamedTuple):
     dtype: np.dtype[Any]
 
 
-def read_map(task: Task, at: str | None = None) -> LayerMap:
-    """Run the model up to a layer: the named one, the task's, or the best one for a class activation map.
+def read_map(task: Task) -> LayerMap:
+    """Run the model up to the layer that the task names, or else up to the best one for a class activation map.
 
     Raises:
         UsageError: the layer is unknown or no map over two axes.
         ItemError: its map is constant.
     """
-    layer = task.model.layer(at or task.at or default_layer(task.model, task.targets))
+    layer = task.model.layer(task.at or default_layer(task.model, task.targets))
     if layer.kind != "map" or len(layer.shape) != 3:
         raise UsageError(f"layer {layer.name!r} is no map over two axes; take one that `agnostic inspect` lists as map")
     stored = task.model.activations(task.sample.arrays, layer.name)

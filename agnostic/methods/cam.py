@@ -6,7 +6,7 @@ from agnostic.converters.layers import CamTail, analytic_cam
 from agnostic.engine.model import Model
 from agnostic.engine.target import Floats, Target
 from agnostic.errors import UsageError
-from agnostic.methods._maps import read_map, weigh
+from agnostic.methods._maps import Array32, weigh
 from agnostic.methods.registry import Attribution, Task, method
 
 
@@ -39,13 +39,29 @@ def cam(task: Task) -> Attribution:
         raise UsageError(f"cam cannot run on this model: {_obstacle(task.model)}")
     if task.at not in (None, tail.layer):
         raise UsageError(f"cam is exact at {tail.layer!r} only; drop --at, or take scorecam or eigencam")
-    found = read_map(task, tail.layer)
-    classes = len(found.values) if tail.weights is None else len(tail.weights)
+    maps, classes = _read(task, tail)
     mix = np.stack([_class_weights(task.model, target, tail, classes) for target in task.targets])
     weights = mix if tail.weights is None else mix @ tail.weights
     base = np.zeros(len(mix)) if tail.bias is None else mix @ tail.bias
     facts = [{"layer": tail.layer}] * len(mix)
-    return Attribution(weigh(weights, found.values, task.sample.features.shape), base, facts=facts)
+    return Attribution(weigh(weights, maps, task.sample.features.shape), base, facts=facts)
+
+
+def _read(task: Task, tail: CamTail) -> tuple[Array32, int]:
+    """Run the model up to the map that is averaged: its channels (C, h, w), and the number of classes."""
+    fetched = task.model.run(task.sample.arrays, (tail.layer, tail.logits))
+    stored, logits = fetched[tail.layer][0].astype(np.float32), fetched[tail.logits].astype(np.float64).ravel()
+    channels = logits.size if tail.weights is None else tail.weights.shape[1]
+    layouts = [np.moveaxis(stored, axis, 0) for axis in (0, 2) if stored.shape[axis] == channels]
+    # Where the sizes fit both ways, only the right layout gives the model's own scores.
+    maps = min(layouts, key=lambda maps: np.abs(_scores(maps, tail) - logits).max())
+    return np.ascontiguousarray(maps), logits.size
+
+
+def _scores(maps: Array32, tail: CamTail) -> Floats:
+    means = maps.mean(axis=(1, 2), dtype=np.float64)
+    scores: Floats = means if tail.weights is None or tail.bias is None else tail.weights @ means + tail.bias
+    return scores
 
 
 def _class_weights(model: Model, target: Target, tail: CamTail, classes: int) -> Floats:

@@ -51,8 +51,7 @@ def rise(
 class _Sums(NamedTuple):
     """Running sums over masks, updated in place: of score x mask, mask and mask^2 at every place, and of the scores."""
 
-    scored: Floats  # (targets, *places)
-    shown: Floats  # (1, *places)
+    totals: Floats  # (targets + 1, *places), of score x mask for each target, then of mask
     squared: Floats  # (1, *places)
     scores: Floats  # (targets, 1, ...)
     masks: int
@@ -62,12 +61,21 @@ class _Sums(NamedTuple):
         """Start with nothing, for `count` masks."""
         places_of_one = (1,) * len(places)
         return cls(
-            np.zeros((targets, *places)),
-            np.zeros((1, *places)),
+            np.zeros((targets + 1, *places)),
             np.zeros((1, *places)),
             np.zeros((targets, *places_of_one)),
             count,
         )
+
+    @property
+    def scored(self) -> Floats:
+        """Of score x mask: (targets, *places)."""
+        return self.totals[:-1]
+
+    @property
+    def shown(self) -> Floats:
+        """Of mask: (1, *places)."""
+        return self.totals[-1:]
 
     def slopes(self) -> Floats:
         """Regress the scores on the mask, place by place; 0 where no two masks differ."""
@@ -98,8 +106,7 @@ def _soft_sums(task: Task, count: int, cells: int, probability: float) -> _Sums:
     # A block is folded before the next one is written, so the masks are still those of the block.
     for block in task.sweep(count, write):
         ones = np.ones((len(masks), 1))
-        accumulate(masks, block.scores, sums.scored)
-        accumulate(masks, ones, sums.shown)
+        accumulate(masks, np.concatenate([block.scores, ones], axis=1), sums.totals)
         accumulate(np.square(masks, out=masks), ones, sums.squared)
         sums.scores[:] += block.scores.sum(axis=0).reshape(sums.scores.shape)
     return sums

@@ -124,10 +124,16 @@ def test_a_file_of_labels_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 PROCESSOR = {
-    "do_resize": True, "size": {"shortest_edge": 256}, "do_center_crop": True, "crop_size": {"height": 224, "width": 192},
-    "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.1, 0.2, 0.3],
+    "do_resize": True,
+    "size": {"shortest_edge": 256},
+    "do_center_crop": True,
+    "crop_size": {"height": 224, "width": 192},
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": [0.1, 0.2, 0.3],
     "image_std": [0.5, 0.6, 0.7],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "onnx/model.onnx"])

@@ -49,8 +49,9 @@ def test_transparency_is_a_fourth_channel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "channels", "shape"), [("NCHW", "RGB", (2, 3, 4, 5)), ("NHWC", "RGB", (2, 4, 5, 3)), ("NHW", "L", (2, 4, 5))]
-)  # fmt: skip
+    ("layout", "channels", "shape"),
+    [("NCHW", "RGB", (2, 3, 4, 5)), ("NHWC", "RGB", (2, 4, 5, 3)), ("NHW", "L", (2, 4, 5))],
+)
 def test_writing_to_the_channels_first_view_writes_the_models_own_buffer(
     layout: Any, channels: Any, shape: tuple[int, ...]
 ) -> None:

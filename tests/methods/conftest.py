@@ -112,6 +112,22 @@ def averaged() -> Model:
 
 
 @pytest.fixture(scope="session")
+def channels_last() -> Model:
+    """As exported by TensorFlow: an 11 x 11 picture to a 5 x 5 map of 5 channels, channels last, mean, classifier."""
+    random = np.random.default_rng(2)
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["x/first"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["x/first", "kernel"], ["map/pre"], kernel_shape=[3, 3], strides=[2, 2]),
+        helper.make_node("Transpose", ["map/pre"], ["map/last"], perm=[0, 2, 3, 1]),
+        helper.make_node("Relu", ["map/last"], ["map"]),
+        helper.make_node("ReduceMean", ["map"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("MatMul", ["mean", "v"], ["scores"]),
+    ]
+    weights = {"kernel": random.normal(size=(5, 3, 3, 3)), "v": random.normal(size=(5, 2))}
+    return _model(nodes, weights, [11, 11, 3], 2, preprocess={"size": [11, 11], "mean": [0.0], "std": [1.0]})
+
+
+@pytest.fixture(scope="session")
 def averaged_picture() -> Any:
     return np.random.default_rng(5).integers(0, 256, (12, 12, 3)).astype(np.uint8)
 

@@ -8,6 +8,10 @@ from agnostic.errors import UsageError
 from agnostic.kernels.resize import bilinear
 
 
+def weights_of(model, name):
+    return next(numpy_helper.to_array(item) for item in model.proto.graph.initializer if item.name == name)
+
+
 def without_channel(proto, channel):
     """The same network, in which a filter of the convolution is nothing."""
     changed = onnx.ModelProto()
@@ -29,6 +33,16 @@ def test_weights_equal_removing_the_filters(averaged, explain, averaged_picture)
     found = explain("ablationcam", averaged, averaged_picture, (0, 1, 2))
     np.testing.assert_allclose(found.values, expected, atol=1e-4)
     assert found.facts[0] == {"layer": "map", "channels": 5}
+
+
+def test_channels_may_come_last(channels_last, explain, averaged_picture):
+    pixels = averaged_picture[:11, :11]
+    x = (pixels.astype(np.float32) / 255)[None]
+    maps, weights = channels_last.activations(x, "map")[0], weights_of(channels_last, "v")
+    falls = maps.mean(axis=(0, 1)) * weights[:, 1]
+    expected = bilinear((maps @ falls / abs(channels_last.run(x)["scores"][0, 1]))[None], (11, 11))
+    found = explain("ablationcam", channels_last, pixels, (1,), task={"at": "map"})
+    np.testing.assert_allclose(found.values, np.maximum(expected, 0), atol=1e-4)
 
 
 def test_only_live_channels_run(two_patches, explain, patches_picture):

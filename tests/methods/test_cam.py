@@ -8,7 +8,6 @@ from agnostic import methods
 from agnostic.errors import UsageError
 from agnostic.inputs.image import image_sample
 
-
 PICTURE = Path(__file__).resolve().parents[2] / "models" / "pictures" / "cat_and_coffee.png"
 
 
@@ -41,6 +40,15 @@ def test_the_map_is_the_classifier_at_each_place(averaged, explain, averaged_pic
         np.testing.assert_allclose(found.values[at], enlarged(places[at], 12), atol=1e-4)
     scores = averaged.run(x)["scores"][0]
     np.testing.assert_allclose(places.mean(axis=(1, 2)) + found.base_values, scores, atol=1e-4)
+
+
+def test_channels_may_come_last(channels_last, explain, averaged_picture):
+    pixels = averaged_picture[:11, :11]
+    maps = channels_last.activations((pixels.astype(np.float32) / 255)[None], "map")[0]
+    places = np.tensordot(maps, weights_of(channels_last, "v"), 1)
+    found = explain("cam", channels_last, pixels, (0, 1))
+    for at in range(2):
+        np.testing.assert_allclose(found.values[at], enlarged(places[..., at], 11), atol=1e-4)
 
 
 def test_targets_mix_as_their_maps_do(averaged, explain, averaged_picture):
