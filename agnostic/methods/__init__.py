@@ -3,7 +3,7 @@
 To add one: write `methods/<name>.py` with a function under `@method`, and import it below.
 """
 
-from agnostic.methods import ablationcam, cam, eigencam, kernelshap, lime, occlusion, rise, scorecam
+from agnostic.methods import ablationcam, cam, eigencam, kernelshap, lime, occlusion, rise, saliency, scorecam
 from agnostic.methods.registry import Attribution, Availability, Method, Task, all_methods, availability, get
 
 __all__ = [
