@@ -1,4 +1,4 @@
-"""Bring a model to the one form that differentiators read: one opset, no functions, nothing left to compute from constants.
+"""Bring a model to the form that differentiators read: one opset, no functions, nothing computed from constants alone.
 
 ``normalise(ModelProto) -> ModelProto`` is pure: values keep their ONNX names, so a tensor of the original model can be
 asked for by name in the normalised one. The steps, in order:
@@ -14,8 +14,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
-from onnx import helper, inliner, numpy_helper, version_converter
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    SparseTensorProto,
+    TensorProto,
+    helper,
+    inliner,
+    numpy_helper,
+    shape_inference,
+    version_converter,
+)
 from onnx.reference import ReferenceEvaluator
 
 from agnostic.errors import ConversionError
@@ -25,6 +36,8 @@ OPSET = 26
 
 # Weights above this many elements are kept out of the passes that serialise the whole model (2 GB is their limit).
 _LIGHT = 1024
+_SCAN_OPSET = 9  # before it, Scan carried a batch axis
+_BROADCAST_OPSET = 7  # before it, a PRelu's slope was per channel, not broadcast
 _DEFAULT_DOMAIN = ("", "ai.onnx")
 _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial", "Dropout"}
@@ -58,12 +71,34 @@ def upgraded(model: ModelProto) -> ModelProto:
         return model
     if version >= OPSET:
         return model
+    if version < _SCAN_OPSET and any(node.op_type == "Scan" for node in model.graph.node):
+        raise ConversionError(f"opset {version} has a Scan of another meaning; export the model at opset 9 or later")
+    if version < _BROADCAST_OPSET:
+        _spread_slopes(model)
     try:
         return version_converter.convert_version(model, OPSET)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         message = f"opset {version} cannot be upgraded to {OPSET} ({reason}); export the model at a newer opset"
         raise ConversionError(message) from error
+
+
+def _spread_slopes(model: ModelProto) -> None:
+    """Give the slopes of old PRelu nodes, one per channel, the axes that make them broadcast so."""
+    slopes = {node.input[1] for node in model.graph.node if node.op_type == "PRelu"}
+    if not slopes:
+        return
+    graph = shape_inference.infer_shapes(model).graph
+    ranks = {v.name: len(v.type.tensor_type.shape.dim) for v in [*graph.input, *graph.value_info, *graph.output]}
+    for node in [node for node in model.graph.node if node.op_type == "PRelu"]:
+        stored = next((t for t in model.graph.initializer if t.name == node.input[1]), None)
+        rank = ranks.get(node.input[0], 0)
+        if stored is None or not rank:
+            raise ConversionError(
+                f"PRelu {node.name!r} of opset 6 has a slope of unknown axes; export at opset 7 or later"
+            )
+        if len(stored.dims) == 1 and stored.dims[0] > 1 and rank > 2:
+            stored.dims.extend([1] * (rank - 2))
 
 
 def _set_aside(proto: ModelProto) -> tuple[ModelProto, list[TensorProto]]:

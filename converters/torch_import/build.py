@@ -1,21 +1,19 @@
-"""Compile a normalised model into a `Graph`: every node bound to its operator's function, or one error for all that miss."""
+"""Compile a normalised model into a `Graph` of bound operator functions, or raise one error that names every gap."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, defs, helper, inliner
 
-from agnostic.converters.torch_import import ops
+import agnostic.converters.torch_import.ops  # noqa: F401  (registers the operators)
 from agnostic.converters.torch_import.graph import Graph, Step
 from agnostic.converters.torch_import.precision import Precision
 from agnostic.converters.torch_import.registry import Node, Operator, find, refusal
 from agnostic.errors import ConversionError
 
-__all__ = ["build", "expanded", "walk"]
-
 #: Operators whose gradient is replaced by the identity's when straight-through estimates are asked for.
-_ROUNDING = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "Round"})
+_ROUNDING = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "QGemm", "Round"})
 _DEEPEST = 8
 
 
@@ -30,8 +28,8 @@ class _Settings(NamedTuple):
 def expanded(model: ModelProto) -> ModelProto:
     """Write operators that are not in the table out as the function bodies their schemas carry, where they do."""
     for _ in range(_DEEPEST):
-        missing = {(node.domain, node.op_type) for node in walk(model.graph) if find(_domain(node), node.op_type) is None}
-        bodies = sorted(key for key in missing if _has_body(*key))
+        kinds = {(_domain(node), node.op_type) for node in walk(model.graph)}
+        bodies = sorted(kind for kind in kinds if find(*kind) is None and _has_body(*kind))
         if not bodies:
             break
         _write_defaults(model.graph, set(bodies))
@@ -67,11 +65,15 @@ def _domain(node: NodeProto) -> str:
     return "" if node.domain == "ai.onnx" else node.domain
 
 
+@cache
+def _bodies() -> frozenset[tuple[str, str]]:
+    return frozenset((schema.domain, schema.name) for schema in defs.get_function_ops())
+
+
 def _has_body(domain: str, name: str) -> bool:
-    if refusal(domain, name) or not defs.has(name, domain):
+    if refusal(domain, name):
         return False
-    schema = defs.get_schema(name, domain)
-    return bool(schema.has_function or schema.has_context_dependent_function)
+    return (domain, name) in _bodies()
 
 
 def _write_defaults(graph: GraphProto, kinds: set[tuple[str, str]]) -> None:
@@ -107,7 +109,7 @@ def _step(node: NodeProto, index: int, settings: _Settings) -> Step | None:
         wanted = tuple(bool(output) for output in node.output)
         types = tuple(settings.types.get(read, 0) for read in node.input)
         values["node"] = Node(name, wanted, types, settings.precision, settings.straight_through)
-    if settings.straight_through and node.op_type in _ROUNDING:
+    if settings.straight_through and (node.op_type in _ROUNDING or node.op_type.startswith("QLinear")):
         settings.surrogates.append(name)
     captured = tuple(dict.fromkeys(free for graph in subgraphs.values() for free in graph.free))
     function = partial(found.function, **values) if values else found.function

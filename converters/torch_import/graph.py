@@ -17,7 +17,7 @@ from agnostic.errors import AgnosticError, ItemError, UsageError, unknown
 
 #: What a hook gets and gives: the value of a tensor as it is computed.
 Hook = Callable[[Tensor], Tensor]
-#: What computes an operator in its stead: ``rule(forward, *inputs)``, where ``forward`` has the node's attributes bound.
+#: What computes an operator in its stead: ``rule(forward, *inputs)``; ``forward`` has the node's attributes bound.
 Rule = Callable[..., Any]
 
 # Arithmetic modulo 2^64 is the same for signed and unsigned integers.

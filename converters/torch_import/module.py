@@ -1,8 +1,8 @@
 """An ONNX model as a torch module whose every tensor can be read, replaced or differentiated by its ONNX name.
 
-    module = to_torch(onnx.load("model.onnx"))
-    logits = module(picture)
-    values = module.run({"x": picture}, ["logits", "layer4/relu"])
+module = to_torch(onnx.load("model.onnx"))
+logits = module(picture)
+values = module.run({"x": picture}, ["logits", "layer4/relu"])
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,12 @@ class OnnxModule(nn.Module):
     """A re-imported model: weights are frozen constants, values live under their ONNX names."""
 
     def __init__(
-        self, graph: Graph, inputs: Sequence[Port], outputs: Sequence[Port], precision: Precision, surrogates: Sequence[str]
+        self,
+        graph: Graph,
+        inputs: Sequence[Port],
+        outputs: Sequence[Port],
+        precision: Precision,
+        surrogates: Sequence[str],
     ) -> None:
         """Wrap a built graph; `to_torch` is the way to get one."""
         super().__init__()
@@ -81,7 +86,7 @@ class OnnxModule(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "OnnxModule":
         """Move the constants, those of subgraphs included, as torch moves buffers."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         _move(self.graph, fn)
         return self
 
@@ -126,8 +131,8 @@ def to_torch(proto: ModelProto, *, dtype: torch.dtype | None = None, straight_th
     model = expanded(normalise(proto))
     precision = Precision(dtype)
     graph, surrogates = build(model, precision, straight_through)
-    ports = [[_port(value) for value in values] for values in (model.graph.input, model.graph.output)]
-    return OnnxModule(graph, *ports, precision, surrogates)
+    inputs, outputs = ([_port(value) for value in values] for values in (model.graph.input, model.graph.output))
+    return OnnxModule(graph, inputs, outputs, precision, surrogates)
 
 
 def _port(value: Any) -> Port:

@@ -6,6 +6,7 @@ compute with. Asking for a floating type computes *every* float of the model in 
 
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 import torch
 from onnx import TensorProto, numpy_helper
@@ -14,7 +15,7 @@ from agnostic.errors import ConversionError
 
 T = TensorProto
 
-_COMPUTED = {
+_COMPUTED: dict[int, torch.dtype] = {
     T.FLOAT: torch.float32,
     T.DOUBLE: torch.float64,
     T.FLOAT16: torch.float32,
@@ -38,14 +39,20 @@ _COMPUTED = {
     T.INT4: torch.int8,
     T.UINT4: torch.uint8,
 }
-_DECLARED = {
-    T.FLOAT16: torch.float16,
-    T.BFLOAT16: torch.bfloat16,
-    T.FLOAT8E4M3FN: torch.float8_e4m3fn,
-    T.FLOAT8E4M3FNUZ: torch.float8_e4m3fnuz,
-    T.FLOAT8E5M2: torch.float8_e5m2,
-    T.FLOAT8E5M2FNUZ: torch.float8_e5m2fnuz,
+_HALF: dict[int, torch.dtype] = {T.FLOAT16: torch.float16, T.BFLOAT16: torch.bfloat16}
+# Types that are only stored: how they round, and the largest value that they hold.
+_NARROW: dict[int, tuple[Any, float]] = {
+    T.FLOAT8E4M3FN: (ml_dtypes.float8_e4m3fn, 448.0),
+    T.FLOAT8E4M3FNUZ: (ml_dtypes.float8_e4m3fnuz, 240.0),
+    T.FLOAT8E5M2: (ml_dtypes.float8_e5m2, 57344.0),
+    T.FLOAT8E5M2FNUZ: (ml_dtypes.float8_e5m2fnuz, 57344.0),
+    T.FLOAT4E2M1: (ml_dtypes.float4_e2m1fn, 6.0),
 }
+# Integers of less than a byte, with their bits.
+_BITS: dict[int, int] = {T.INT4: 4, T.UINT4: 4}
+if hasattr(T, "INT2"):  # younger than the oldest onnx that works
+    _COMPUTED |= {T.INT2: torch.int8, T.UINT2: torch.uint8}
+    _BITS |= {T.INT2: 2, T.UINT2: 2}
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
 #: Types that torch stores but hardly computes with.
@@ -71,21 +78,46 @@ class Precision(NamedTuple):
 
     def declared(self, element_type: int) -> torch.dtype:
         """Return the type a model's output is handed back in: as declared, unless a floating type was asked for."""
-        if self.floating is None and element_type in _DECLARED:
-            return _DECLARED[element_type]
+        if self.floating is None and element_type in _HALF:
+            return _HALF[element_type]
         return self.computed(element_type)
 
-    def rounded(self, value: torch.Tensor, element_type: int) -> torch.Tensor:
-        """Round to a narrow float type as a Cast in the model does, and return to the type of computation."""
-        narrow = _DECLARED.get(element_type)
+    def rounded(self, value: torch.Tensor, element_type: int, saturate: bool = True) -> torch.Tensor:
+        """Round to a float type as a Cast in the model does, and return to the type of computation.
+
+        Types of a byte and less have no gradient; 16-bit ones pass it on, and are not rounded to where a floating type
+        was asked for.
+        """
         computed = self.computed(element_type)
-        return value.to(computed) if narrow is None or self.floating else value.to(narrow).to(computed)
+        if element_type in _NARROW:
+            narrow, largest = _NARROW[element_type]
+            array = value.detach().cpu().numpy()
+            array = np.clip(array, -largest, largest) if saturate else array
+            with np.errstate(invalid="ignore", over="ignore"):
+                return torch.from_numpy(array.astype(narrow).astype(np.float32)).to(value.device, computed)
+        if element_type in _HALF and self.floating is None:
+            return value.to(_HALF[element_type]).to(computed)
+        return value.to(computed)
+
+    def integer(self, value: torch.Tensor, element_type: int) -> torch.Tensor:
+        """Convert to an integer type as a Cast does: towards zero, wrapping around at the type's width."""
+        dtype = self.computed(element_type)
+        bits = _BITS.get(element_type)
+        if value.is_floating_point() and (bits or not dtype.is_signed):
+            value = value.to(torch.int64)  # float to unsigned is undefined below zero; wrap as everybody does
+        if bits is None:
+            return value.to(dtype)
+        low = value.to(torch.int64) & ((1 << bits) - 1)
+        half = 1 << (bits - 1)
+        return ((low ^ half) - half if dtype.is_signed else low).to(dtype)
 
     def load(self, tensor: TensorProto) -> Any:
         """Read a stored tensor; strings become a numpy array of objects."""
         array = numpy_helper.to_array(tensor)
         if tensor.data_type == T.STRING:
-            return np.array([s.decode() if isinstance(s, bytes) else s for s in array.flat], object).reshape(array.shape)
+            return np.array([s.decode() if isinstance(s, bytes) else s for s in array.flat], object).reshape(
+                array.shape
+            )
         return self.of(array, tensor.data_type)
 
     def of(self, array: Any, element_type: int) -> torch.Tensor:

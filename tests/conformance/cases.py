@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ml_dtypes
 import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, numpy_helper
@@ -66,9 +67,7 @@ def _stored(test: Any) -> Case:
 def _light(test: Any) -> Case:
     path = Path(onnx.__file__).parents[1] / test.url
     model = onnx.load(path)
-    inputs = [
-        Runner.generate_dummy_data(value, seed=0, name=test.model_name, random=False) for value in _inputs(model)
-    ]
+    inputs = [Runner.generate_dummy_data(value, seed=0, name=test.model_name, random=False) for value in _inputs(model)]
     expected = path.with_name(f"{path.stem}_output_0.pb")
     outputs = [_read(expected, model.graph.output[0].type)]
     return Case("light_" + test.model_name, "light", model, inputs, outputs, test.rtol, test.atol)
@@ -107,11 +106,12 @@ def _row(name: str, kind: str, model: ModelProto) -> str:
 
 
 def as_numpy(value: Any) -> Any:
-    """Turn what a module returns into what the suite compares with; 16-bit and narrower floats as float32."""
+    """Turn what a module returns into what the suite compares with."""
     if isinstance(value, list | tuple):
         return [as_numpy(item) for item in value]
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-        narrow = value.is_floating_point() and value.dtype.itemsize <= 2
-        return value.float().numpy() if narrow and str(value.dtype) != "torch.float16" else value.numpy()
+        if str(value.dtype) == "torch.bfloat16":
+            return value.float().numpy().astype(ml_dtypes.bfloat16)
+        return value.numpy()
     return np.asarray(value) if isinstance(value, np.generic) else value

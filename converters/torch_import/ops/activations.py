@@ -36,19 +36,19 @@ def prelu(x: Tensor, slope: Tensor) -> Tensor:
 
 @operator("Elu")
 def elu(x: Tensor, *, alpha: float = 1.0) -> Tensor:
-    """alpha (e^x - 1) below zero."""
+    """Alpha (e^x - 1) below zero."""
     return F.elu(x, alpha)
 
 
 @operator("Celu")
 def celu(x: Tensor, *, alpha: float = 1.0) -> Tensor:
-    """alpha (e^(x / alpha) - 1) below zero."""
+    """Alpha (e^(x / alpha) - 1) below zero."""
     return F.celu(x, alpha)
 
 
 @operator("Selu")
 def selu(x: Tensor, *, alpha: float = 1.6732632423543772, gamma: float = 1.0507009873554805) -> Tensor:
-    """gamma times an ELU."""
+    """Gamma times an ELU."""
     return gamma * F.elu(x, alpha)
 
 

@@ -60,7 +60,7 @@ def heads(x: Tensor, count: int | None) -> Tensor:
         return x
     if not count:
         raise ValueError("inputs of three axes need the number of heads")
-    return x.unflatten(-1, (count, -1)).transpose(1, 2)
+    return x.reshape(*x.shape[:2], count, -1).transpose(1, 2)
 
 
 def joined(x: Tensor) -> Tensor:

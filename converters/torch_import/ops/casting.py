@@ -12,18 +12,14 @@ from agnostic.converters.torch_import.registry import Node, operator
 _FLOAT = TensorProto.FLOAT
 
 
-def cast_to(x: Any, element_type: int, node: Node) -> Any:
+def cast_to(x: Any, element_type: int, node: Node, saturate: int = 1) -> Any:
     """Convert to an ONNX element type as it is computed here."""
     if element_type == TensorProto.STRING or isinstance(x, np.ndarray):
         return _text_cast(x, element_type, node)
     dtype = node.precision.computed(element_type)
     if dtype.is_floating_point:
-        return node.precision.rounded(x, element_type)
-    if dtype is torch.bool:
-        return x != 0
-    if x.is_floating_point() and not dtype.is_signed:
-        return x.to(torch.int64).to(dtype)  # float to unsigned is undefined below zero; wrap as everybody does
-    return x.to(dtype)
+        return node.precision.rounded(x, element_type, bool(saturate))
+    return x != 0 if dtype is torch.bool else node.precision.integer(x, element_type)
 
 
 def _text_cast(x: Any, element_type: int, node: Node) -> Any:
@@ -38,12 +34,14 @@ def _text_cast(x: Any, element_type: int, node: Node) -> Any:
 @operator("Cast")
 def cast(x: Any, *, to: int, saturate: int = 1, round_mode: str = "up", node: Node) -> Any:
     """Convert to the element type."""
-    return cast_to(x, to, node)
+    return cast_to(x, to, node, saturate)
 
 
 @operator("CastLike")
-def cast_like(x: Tensor, like: Tensor, *, saturate: int = 1, round_mode: str = "up") -> Tensor:
+def cast_like(x: Tensor, like: Tensor, *, saturate: int = 1, round_mode: str = "up", node: Node) -> Tensor:
     """Convert to the other tensor's type."""
+    if node.type_of(1):
+        return torch.as_tensor(cast_to(x, node.type_of(1), node, saturate))
     return x != 0 if like.dtype is torch.bool else x.to(like.dtype)
 
 

@@ -55,7 +55,9 @@ def scan(
     stacked = list(zip(*collected, strict=True))
     axes = scan_output_axes or [0] * len(stacked)
     backwards = scan_output_directions or [0] * len(stacked)
-    outputs = [torch.stack(_ordered(list(v), back), axis) for v, axis, back in zip(stacked, axes, backwards, strict=True)]
+    outputs = [
+        torch.stack(_ordered(list(v), back), axis) for v, axis, back in zip(stacked, axes, backwards, strict=True)
+    ]
     return *state, *outputs
 
 

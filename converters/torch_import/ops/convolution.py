@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from agnostic.converters.torch_import.ops.window import extents, padded, paddings, symmetric
+from agnostic.converters.torch_import.ops.window import extents, padded, paddings, spaced, symmetric
 from agnostic.converters.torch_import.registry import operator
 
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -86,7 +86,7 @@ def col2im(
     flat = torch.arange(grid_cells(grid), device=x.device).reshape(1, 1, *grid)
     for axis, (k, s) in enumerate(zip(extents(block, dilations), strides, strict=True), start=2):
         flat = flat.unfold(axis, k, s)
-    flat = flat[(..., *(slice(None, None, d) for d in dilations))]
+    flat = spaced(flat, dilations)
     order = [*range(2 + rank, 2 + 2 * rank), *range(2, 2 + rank)]
     cells = flat.permute(0, 1, *order).reshape(-1)
     channels = x.shape[1] // grid_cells(block)
@@ -118,20 +118,23 @@ def deform_conv(
     pads: list[int] | None = None,
     strides: list[int] | None = None,
 ) -> Tensor:
-    """Convolve x (n, c, h, width) at positions moved by offset (n, 2 groups k, oh, ow), bilinearly read (Dai et al., 2017)."""
+    """Convolve x (n, c, h, w), read bilinearly at places moved by offset (n, 2 g k, oh, ow) (Dai et al., 2017)."""
     (kh, kw), (n, c, h, width) = w.shape[2:], x.shape
     (dy, dx), (sy, sx) = dilations or [1, 1], strides or [1, 1]
     top, left = (pads or [0, 0])[:2]
     oh, ow = offset.shape[2:]
     moved = offset.reshape(n * offset_group, kh * kw, 2, oh, ow)
-    grid = {"device": x.device, "dtype": x.dtype}
-    ys = (torch.arange(kh, **grid) * dy).repeat_interleave(kw)[:, None, None] + torch.arange(oh, **grid)[:, None] * sy - top
-    xs = (torch.arange(kw, **grid) * dx).repeat(kh)[:, None, None] + torch.arange(ow, **grid) * sx - left
-    places = torch.stack([2 * (xs + moved[:, :, 1]) / max(width - 1, 1) - 1, 2 * (ys + moved[:, :, 0]) / max(h - 1, 1) - 1], -1)
-    per_group = x.reshape(n * offset_group, c // offset_group, h, width)
-    taps = F.grid_sample(per_group, places.flatten(1, 2), align_corners=True).reshape(n, offset_group, -1, kh * kw, oh, ow)
+    rows = torch.arange(kh, device=x.device)[:, None].expand(kh, kw).reshape(-1, 1, 1) * dy - top
+    columns = torch.arange(kw, device=x.device).repeat(kh).reshape(-1, 1, 1) * dx - left
+    ys = rows + torch.arange(oh, device=x.device)[:, None] * sy + moved[:, :, 0]
+    xs = columns + torch.arange(ow, device=x.device) * sx + moved[:, :, 1]
+    # Bilinear reading at cell coordinates, through a sampler whose corners are -1 and 1 (a single cell needs room).
+    places = torch.stack([2 * xs / (width + 1) - 1 + 2 / (width + 1), 2 * ys / (h + 1) - 1 + 2 / (h + 1)], -1)
+    per_group = F.pad(x.reshape(n * offset_group, c // offset_group, h, width), [1, 1, 1, 1])
+    taps = F.grid_sample(per_group, places.flatten(1, 2), align_corners=True)
+    taps = taps.reshape(n, offset_group, -1, kh * kw, oh, ow)
     if mask is not None:
         taps = taps * mask.reshape(n, offset_group, 1, kh * kw, oh, ow)
-    columns = taps.reshape(n, group, -1, oh * ow)
-    y = torch.einsum("gmk,ngkp->ngmp", w.reshape(group, w.shape[0] // group, -1), columns).reshape(n, -1, oh, ow)
+    patches = taps.reshape(n, group, -1, oh * ow)
+    y = torch.einsum("gmk,ngkp->ngmp", w.reshape(group, w.shape[0] // group, -1), patches).reshape(n, -1, oh, ow)
     return y if b is None else y + b[:, None, None]

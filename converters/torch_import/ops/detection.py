@@ -99,7 +99,7 @@ def _pooled(x: Tensor, edge: Tensor, size: tuple[int, int], ratio: int, mode: st
     ]
     # The largest corner of a sample, not its interpolated value: so the operator is defined.
     values = sum(corners) if mode == "avg" else torch.stack(corners).amax(0)
-    cells = torch.as_tensor(values).unflatten(2, (size[1], -1)).unflatten(1, (size[0], -1))
+    cells = torch.as_tensor(values).reshape(len(x), size[0], len(y0) // size[0], size[1], len(x0) // size[1])
     return cells.mean((2, 4)) if mode == "avg" else cells.amax((2, 4))
 
 

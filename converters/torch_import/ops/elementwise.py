@@ -1,8 +1,7 @@
-"""Arithmetic, comparisons and logic with broadcasting; piecewise constant functions give a result without a gradient."""
+"""Arithmetic, comparisons and logic with broadcasting; what piecewise constant functions give carries no gradient."""
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ plain(
     BitwiseXor=torch.bitwise_xor,
     Cos=torch.cos,
     Cosh=torch.cosh,
-    Equal=torch.eq,
+    Equal=lambda a, b: torch.eq(a, b) if isinstance(a, Tensor) else torch.as_tensor(a == b),
     Erf=torch.erf,
     Exp=torch.exp,
     Greater=torch.gt,
@@ -61,7 +60,7 @@ plain(Ceil=_stepwise(torch.ceil), Floor=_stepwise(torch.floor), Sign=_stepwise(t
 def round_(x: Tensor, *, node: Node) -> Tensor:
     """Round half to even; straight-through passes the gradient on as it comes."""
     rounded = torch.round(x).detach()
-    return x + (rounded - x).detach() if node.straight_through else rounded
+    return rounded + (x - x.detach()) if node.straight_through else rounded
 
 
 @operator("Div")
@@ -80,11 +79,12 @@ def mod(a: Tensor, b: Tensor, *, fmod: int = 0) -> Tensor:
 @operator("Pow")
 def power(base: Tensor, exponent: Tensor) -> Tensor:
     """Power in the base's type."""
-    if not base.is_floating_point() and not exponent.is_floating_point() and bool((exponent < 0).any()):
-        base, exponent, dtype = base.double(), exponent.double(), base.dtype
-        return torch.pow(base, exponent).to(dtype)
-    if exponent.ndim == 0 or exponent.numel() == 1 == max(base.ndim, 1):
-        return torch.pow(base, exponent.item()).to(base.dtype) if not exponent.requires_grad else base**exponent
+    if base.is_floating_point():
+        if exponent.numel() == 1 and not exponent.requires_grad:
+            return torch.pow(base, exponent.item()).reshape(torch.Size([1] * (exponent.ndim - base.ndim)) + base.shape)
+        return torch.pow(base, exponent.to(base.dtype))
+    if exponent.is_floating_point() or bool((exponent.to(torch.int64) < 0).any()):
+        return torch.pow(base.double(), exponent.double()).to(base.dtype)
     return torch.pow(base, exponent).to(base.dtype)
 
 
@@ -110,5 +110,5 @@ plain(Max=_folded(torch.maximum), Min=_folded(torch.minimum), Sum=_folded(torch.
 @operator("Mean")
 def mean(*tensors: Tensor) -> Tensor:
     """Mean over the inputs, not over an axis."""
-    total: Any = functools.reduce(torch.add, tensors)
+    total: Tensor = functools.reduce(torch.add, tensors)
     return total / len(tensors)

@@ -25,7 +25,7 @@ def gemm(
     transA: int = 0,  # noqa: N803
     transB: int = 0,  # noqa: N803
 ) -> Tensor:
-    """alpha a b + beta c, with a and b transposed where asked."""
+    """Alpha a b + beta c, with a and b transposed where asked."""
     a, b = a.T if transA else a, b.T if transB else b
     if c is None:
         y = torch.mm(a, b)

@@ -65,7 +65,7 @@ def fused_matmul(
     transBatchA: int = 0,  # noqa: N803
     transBatchB: int = 0,  # noqa: N803
 ) -> Tensor:
-    """alpha a b, the factors transposed and their first axis moved before the rows where asked."""
+    """Alpha a b, the factors transposed and their first axis moved before the rows where asked."""
     a, b = _turned(a, transBatchA, transA), _turned(b, transBatchB, transB)
     y = a @ b
     return y if alpha == 1.0 else alpha * y

@@ -13,7 +13,7 @@ from agnostic.converters.torch_import.registry import operator
 def _padding(mask: Tensor | None, batch: int, queries: int, keys: int) -> Tensor | None:
     """Bring a mask of any of its forms to booleans that broadcast to (b, h, q, k).
 
-    The forms: lengths (b), lengths and starts (2 b), one value per key (b, k), per query and key (b, q, k), or four axes.
+    The forms: lengths (b), lengths and starts (2 b), a value per key (b, k), per query and key (b, q, k), or four axes.
     """
     if mask is None:
         return None
@@ -59,12 +59,12 @@ def attention(
     scale: float | None = None,
     unidirectional: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Project (b, length, c) to queries, keys and values by one matrix, attend, and return the cache (2, b, h, l, d)."""
+    """Project (b, length, c) to queries, keys, values by one matrix, attend, and return the cache (2, b, h, l, d)."""
     if do_rotary or past_present_share_buffer:
         raise ValueError("rotary positions and shared buffers inside Attention are not supported")
     projected = x @ w if b is None else x @ w + b
     sizes = qkv_hidden_sizes or [w.shape[1] // 3] * 3
-    q, k, v = (heads(part, num_heads) for part in projected.split(sizes, -1))
+    q, k, v = (heads(part, num_heads) for part in torch.split(projected, sizes, -1))
     if past is not None:
         k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
     queries, keys = q.shape[2], k.shape[2]
@@ -93,13 +93,15 @@ def multi_head_attention(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Attend with projected inputs: three tensors, keys and values packed (b, l, h, 2, d), or all (b, l, h, 3, d)."""
     if k is None:
-        q, k, v = (part.squeeze(3).transpose(1, 2) for part in q.split(1, 3))
+        q, k, v = (part.squeeze(3).transpose(1, 2) for part in torch.split(q, 1, 3))
     elif v is None:
-        k, v = (part.squeeze(3).transpose(1, 2) for part in k.split(1, 3))
+        k, v = (part.squeeze(3).transpose(1, 2) for part in torch.split(k, 1, 3))
     q, k, v = (heads(t, num_heads) if t.ndim == 3 else t for t in (q, k, v))
     if bias is not None:
         sizes = [t.shape[1] * t.shape[-1] for t in (q, k, v)]
-        q, k, v = (t + heads(p[None, None], num_heads) for t, p in zip((q, k, v), bias.split(sizes), strict=True))
+        q, k, v = (
+            t + heads(p[None, None], num_heads) for t, p in zip((q, k, v), torch.split(bias, sizes), strict=True)
+        )
     if past_key is not None and past_value is not None:
         k, v = torch.cat([past_key, k], 2), torch.cat([past_value, v], 2)
     queries, keys = q.shape[2], k.shape[2]
@@ -141,7 +143,7 @@ def group_query_attention(
         raise ValueError("smooth_softmax is not supported")
     if k is None or v is None:
         size = q.shape[-1] // (num_heads + 2 * kv_num_heads)
-        q, k, v = q.split([num_heads * size, kv_num_heads * size, kv_num_heads * size], -1)
+        q, k, v = torch.split(q, [num_heads * size, kv_num_heads * size, kv_num_heads * size], -1)
     q, k, v = heads(q, num_heads), heads(k, kv_num_heads), heads(v, kv_num_heads)
     before = 0 if past_key is None else past_key.shape[2]
     queries = q.shape[2]

@@ -20,6 +20,10 @@ def batch_normalization(
     training_mode: int = 0,
 ) -> Tensor | tuple[Tensor, ...]:
     """Normalise channels by stored statistics, or in training mode by the batch's own, which are returned mixed in."""
+    if not training_mode and (mean.requires_grad or var.requires_grad):  # torch has no derivative by these
+        shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
+        factor = scale * torch.rsqrt(var + epsilon)
+        return x * factor.reshape(shape) + (b - mean * factor).reshape(shape)
     if not training_mode:
         return F.batch_norm(x, mean, var, scale, b, False, 0.0, epsilon)
     axes = [axis for axis in range(x.ndim) if axis != 1]

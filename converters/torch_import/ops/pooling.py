@@ -1,5 +1,8 @@
 """Pools over windows and over whole maps."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -7,8 +10,8 @@ from torch import Tensor
 from agnostic.converters.torch_import.ops.window import Pads, extents, padded, paddings, reach, symmetric, windows
 from agnostic.converters.torch_import.registry import Node, operator
 
-_MEAN = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
-_MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+_MEAN: dict[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+_MAX: dict[int, Callable[..., Any]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
 def _spatial(x: Tensor) -> list[int]:
@@ -30,7 +33,8 @@ def global_max_pool(x: Tensor) -> Tensor:
 @operator("GlobalLpPool")
 def global_lp_pool(x: Tensor, *, p: int = 2) -> Tensor:
     """p-norm of each map."""
-    return torch.linalg.vector_norm(x, p, _spatial(x), keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(x, p, _spatial(x), keepdim=True)
+    return norm
 
 
 @operator("AveragePool")
@@ -85,7 +89,8 @@ def lp_pool(
     border = paddings(x.shape[2:], extent, strides, auto_pad, pads)
     border = reach(x.shape[2:], extent, strides, border) if ceil_mode else border
     cells = windows(padded(x, border), extent, strides, dilations)
-    return torch.linalg.vector_norm(cells, p, list(range(-rank, 0)))
+    norm: Tensor = torch.linalg.vector_norm(cells, p, list(range(-rank, 0)))
+    return norm
 
 
 @operator("MaxPool")
@@ -120,7 +125,8 @@ def _largest(x: Tensor, kernel: list[int], strides: list[int], border: Pads, dil
         return cells.amax(list(range(-len(kernel), 0)))
     if pads is None or any(2 * p > k for p, k in zip(pads, kernel, strict=True)):
         x, pads = _lowered(x, border), [0] * len(kernel)
-    return _MAX[len(kernel)](x, kernel, strides, pads, dilations)
+    y: Tensor = _MAX[len(kernel)](x, kernel, strides, pads, dilations)
+    return y
 
 
 def _lowered(x: Tensor, border: Pads) -> Tensor:

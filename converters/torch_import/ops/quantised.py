@@ -6,14 +6,13 @@ if it were the identity, and is zero where the value saturates (Bengio et al., 2
 """
 
 import torch
-from onnx import TensorProto as T  # noqa: N817
+from onnx import TensorProto as T
 from torch import Tensor
 
 from agnostic.converters.torch_import.ops.convolution import conv
 from agnostic.converters.torch_import.registry import Node, operator
-from agnostic.errors import ConversionError
 
-_RANGES = {
+_RANGES: dict[int, tuple[int, int]] = {
     T.INT4: (-8, 7),
     T.UINT4: (0, 15),
     T.INT8: (-128, 127),
@@ -23,7 +22,7 @@ _RANGES = {
     T.INT32: (-(2**31), 2**31 - 1),
 }
 _RANGES |= {getattr(T, name): bounds for name, bounds in (("INT2", (-2, 1)), ("UINT2", (0, 3))) if hasattr(T, name)}
-_BY_DTYPE = {
+_BY_DTYPE: dict[torch.dtype, int] = {
     torch.int8: T.INT8,
     torch.uint8: T.UINT8,
     torch.int16: T.INT16,
@@ -56,7 +55,7 @@ def rounded(scaled: Tensor, zero: Tensor | None, element_type: int, node: Node) 
     """Round a scaled float to an integer type around the zero point, saturating."""
     low, high = _RANGES[element_type]
     if node.straight_through:
-        steps = scaled + (torch.round(scaled) - scaled).detach()
+        steps = torch.round(scaled).detach() + (scaled - scaled.detach())
         return (steps if zero is None else steps + zero.to(steps.dtype)).clamp(low, high)
     steps = torch.round(scaled.detach()).double()
     shifted = steps if zero is None else steps + zero.double()
@@ -92,16 +91,7 @@ def quantize(
     scaled = x.to(steps.dtype) / steps
     if element_type in _RANGES:
         return rounded(scaled, origin, element_type, node)
-    return node.precision.rounded(_saturated(scaled, element_type, saturate), element_type)
-
-
-def _saturated(x: Tensor, element_type: int, saturate: int) -> Tensor:
-    """Keep a float within a narrow float type, as its conversion saturates."""
-    largest = {T.FLOAT8E4M3FN: 448.0, T.FLOAT8E4M3FNUZ: 240.0, T.FLOAT8E5M2: 57344.0, T.FLOAT8E5M2FNUZ: 57344.0}
-    if element_type not in largest:
-        raise ConversionError(f"values cannot be quantised to {T.DataType.Name(element_type)} in torch")
-    bound = largest[element_type]
-    return torch.where(torch.isfinite(x), x.clamp(-bound, bound), x) if saturate else x
+    return node.precision.rounded(scaled, element_type, bool(saturate))
 
 
 @operator("DequantizeLinear")
@@ -141,9 +131,7 @@ def _integers(product: Tensor, *factors: Tensor) -> Tensor:
 
 
 @operator("MatMulInteger")
-def matmul_integer(
-    a: Tensor, b: Tensor, a_zero: Tensor | None = None, b_zero: Tensor | None = None
-) -> Tensor:
+def matmul_integer(a: Tensor, b: Tensor, a_zero: Tensor | None = None, b_zero: Tensor | None = None) -> Tensor:
     """Matrix product of integers, exact in float64."""
     rows = a_zero[..., None] if a_zero is not None and a_zero.numel() > 1 and a_zero.ndim == 1 else a_zero
     return _integers(difference(a, rows, torch.float64) @ difference(b, b_zero, torch.float64), a, b)

@@ -146,7 +146,7 @@ def rnn(
     """Elman network: h = f(x W + h R + b)."""
     plan = Layout.of(lengths, layout, direction)
     functions = _functions(activations or ["Tanh"] * len(plan.directions), activation_alpha, activation_beta, clip)
-    bias = _biases(b, w).unflatten(1, (2, -1)).sum(1)
+    bias = _biases(b, w).reshape(len(w), 2, -1).sum(1)
     cells = [_rnn_cell(w[i], r[i], bias[i], functions[i]) for i in range(len(plan.directions))]
     return unrolled(x, plan, [initial_h], r.shape[-1], cells)
 
@@ -198,7 +198,8 @@ def _gru_cell(w: Tensor, r: Tensor, bias: Tensor, functions: Sequence[Activation
         inputs = F.linear(x, w, wb)
         gates = F.linear(h, r[: 2 * n], rb[: 2 * n])
         z, reset = f(inputs[:, :n] + gates[:, :n]), f(inputs[:, n : 2 * n] + gates[:, n:])
-        hidden = reset * F.linear(h, r[2 * n :], rb[2 * n :]) if linear_first else F.linear(reset * h, r[2 * n :], rb[2 * n :])
+        rh, bh = r[2 * n :], rb[2 * n :]
+        hidden = reset * F.linear(h, rh, bh) if linear_first else F.linear(reset * h, rh, bh)
         return ((1 - z) * g(inputs[:, 2 * n :] + hidden) + z * h,)
 
     return cell
@@ -228,7 +229,7 @@ def lstm(
     plan = Layout.of(lengths, layout, direction)
     names = activations or ["Sigmoid", "Tanh", "Tanh"] * len(plan.directions)
     functions = _functions(names, activation_alpha, activation_beta, clip)
-    bias = _biases(b, w).unflatten(1, (2, -1)).sum(1)
+    bias = _biases(b, w).reshape(len(w), 2, -1).sum(1)
     cells = [
         _lstm_cell(w[i], r[i], bias[i], None if p is None else p[i], functions[3 * i : 3 * i + 3], bool(input_forget))
         for i in range(len(plan.directions))

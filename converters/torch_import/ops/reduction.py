@@ -12,13 +12,14 @@ Reduction = Callable[[Tensor, list[int], bool], Tensor]
 
 
 def _sum_abs(x: Tensor, axes: list[int], keep: bool) -> Tensor:
-    return x.abs().sum(axes, keep).to(x.dtype)
+    return x.abs().sum(axes, keep, dtype=x.dtype)
 
 
 def _euclidean(x: Tensor, axes: list[int], keep: bool) -> Tensor:
     if x.is_floating_point():
-        return torch.linalg.vector_norm(x, 2, axes, keep)
-    return (x.double() ** 2).sum(axes, keep).sqrt().to(x.dtype)
+        norm: Tensor = torch.linalg.vector_norm(x, 2, axes, keep)
+        return norm
+    return x.double().square().sum(axes, keep).sqrt().to(x.dtype)
 
 
 def _sum(x: Tensor, axes: list[int], keep: bool) -> Tensor:
@@ -59,7 +60,9 @@ def _bound(dtype: torch.dtype, lowest: bool) -> float:
 
 
 def _log_sum_exp(x: Tensor, axes: list[int], keep: bool) -> Tensor:
-    return torch.logsumexp(x, axes, keep) if x.is_floating_point() else torch.logsumexp(x.double(), axes, keep).to(x.dtype)
+    return (
+        torch.logsumexp(x, axes, keep) if x.is_floating_point() else torch.logsumexp(x.double(), axes, keep).to(x.dtype)
+    )
 
 
 _REDUCTIONS: dict[str, Reduction] = {

@@ -4,6 +4,7 @@ Every mode of Resize is separable: along each axis an output cell is a weighted 
 weights are computed once per axis (`taps`), whatever the mode; only the plainest linear case goes to torch directly.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -105,9 +106,7 @@ def _axes(
         raise ValueError("Resize has neither scales nor sizes")
     count = len(chosen)
     region = roi.tolist() if roi is not None and roi.numel() == 2 * count else [0.0] * count + [1.0] * count
-    return {
-        axis: Axis(before[i], after[i], factors[i], region[i], region[count + i]) for i, axis in enumerate(chosen)
-    }
+    return {axis: Axis(before[i], after[i], factors[i], region[i], region[count + i]) for i, axis in enumerate(chosen)}
 
 
 def _spread(x: Tensor, plans: dict[int, Axis]) -> list[Axis]:
@@ -144,8 +143,8 @@ def taps(axis: Axis, kernel: Kernel) -> Taps:
     places = _places(axis, kernel.coordinates)
     outside = (places < 0) | (places > axis.before - 1)
     if kernel.mode == "nearest":
-        cells = np.clip(_nearest(places, kernel.nearest), 0, axis.before - 1)[:, None]
-        return Taps(cells.astype(np.int64), np.ones(cells.shape), outside)
+        nearest = np.clip(_nearest(places, kernel.nearest), 0, axis.before - 1)[:, None]
+        return Taps(nearest.astype(np.int64), np.ones(nearest.shape), outside)
     left = np.ceil(places) - 1  # the cell on the left, so that the ratio lies in (0, 1]
     shrink = min(axis.scale, 1.0) if kernel.antialias else 1.0
     half = 1 if kernel.mode == "linear" else 2
@@ -184,13 +183,13 @@ def _places(axis: Axis, mode: str) -> Floats:
 
 
 def _nearest(places: Floats, mode: str) -> Floats:
-    rounding = {
+    rounding: dict[str, Callable[[Floats], Floats]] = {
         "round_prefer_floor": lambda v: np.ceil(v - 0.5),
         "round_prefer_ceil": lambda v: np.floor(v + 0.5),
         "floor": np.floor,
         "ceil": np.ceil,
     }
-    return np.asarray(rounding[mode](places))
+    return rounding[mode](places)
 
 
 def _cubic(distance: Floats, a: float) -> Floats:

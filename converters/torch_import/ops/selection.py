@@ -46,9 +46,7 @@ def gather_nd(x: Tensor, indices: Tensor, *, batch_dims: int = 0) -> Tensor:
 
 
 @operator("ScatterElements", "Scatter")
-def scatter_elements(
-    x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0, reduction: str = "none"
-) -> Tensor:
+def scatter_elements(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0, reduction: str = "none") -> Tensor:
     """Put, or combine, one element at each index."""
     places = _wrapped(indices, x.shape[axis])
     if reduction == "none":
@@ -85,7 +83,7 @@ def tensor_scatter(
 
 
 @operator("TopK")
-def top_k(x: Tensor, k: Tensor, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> tuple[Tensor, Tensor]:  # noqa: A002
+def top_k(x: Tensor, k: Tensor, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> tuple[Tensor, Tensor]:
     """Largest or smallest k along an axis and their indices; of equals the first."""
     values, places = torch.sort(x, dim=axis, descending=bool(largest), stable=True)
     count = int(k.item())
@@ -95,7 +93,7 @@ def top_k(x: Tensor, k: Tensor, *, axis: int = -1, largest: int = 1, sorted: int
 @operator("NonZero")
 def non_zero(x: Tensor) -> Tensor:
     """Coordinates of the elements that are not zero, one row per axis."""
-    return torch.atleast_1d(x).nonzero().T
+    return x.reshape(x.shape or (1,)).nonzero().T
 
 
 @operator("Compress")
@@ -106,7 +104,7 @@ def compress(x: Tensor, condition: Tensor, *, axis: int | None = None) -> Tensor
 
 
 @operator("Unique")
-def unique(x: Tensor, *, axis: int | None = None, sorted: int = 1) -> tuple[Tensor, ...]:  # noqa: A002
+def unique(x: Tensor, *, axis: int | None = None, sorted: int = 1) -> tuple[Tensor, ...]:
     """Distinct elements or slices with their first places, the inverse and the counts, sorted or as they first come."""
     array = x.detach().cpu().numpy()
     _, first, inverse, counts = np.unique(array, True, True, True, axis=axis)

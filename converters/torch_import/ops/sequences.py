@@ -56,12 +56,12 @@ def concat(sequence: list[Tensor], *, axis: int, new_axis: int = 0) -> Tensor:
 def split(x: Tensor, lengths: Tensor | None = None, *, axis: int = 0, keepdims: int = 1) -> list[Tensor]:
     """Cut along an axis into slices of length one, of one length, or of the lengths given."""
     if lengths is None:
-        return list(x.split(1, axis)) if keepdims else list(x.unbind(axis))
-    return list(x.split(int(lengths) if lengths.ndim == 0 else lengths.tolist(), axis))
+        return list(torch.split(x, 1, axis)) if keepdims else list(x.unbind(axis))
+    return list(torch.split(x, int(lengths) if lengths.ndim == 0 else lengths.tolist(), axis))
 
 
 @operator("Optional")
-def optional(value: Any = None, *, type: Any = None) -> Any:  # noqa: A002
+def optional(value: Any = None, *, type: Any = None) -> Any:
     """Wrap a value, or nothing."""
     return value
 
@@ -78,5 +78,3 @@ def get_element(value: Any) -> Any:
     if value is None:
         raise ValueError("the optional is empty")
     return value
-
-

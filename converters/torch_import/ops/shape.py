@@ -67,7 +67,8 @@ def unsqueeze(x: Tensor, axes: Tensor) -> Tensor:
 @operator("Expand")
 def expand(x: Tensor, to: Tensor) -> Tensor:
     """Broadcast x and a shape against each other."""
-    return x.expand(torch.broadcast_shapes(x.shape, tuple(to.tolist())))
+    shape = torch.broadcast_shapes(x.shape, tuple(to.tolist()))  # type: ignore[no-untyped-call]
+    return x.expand(shape)
 
 
 @operator("Tile")
@@ -90,15 +91,13 @@ def split(
 ) -> tuple[Tensor, ...]:
     """Cut along an axis into the given lengths, or into equal ones of which the last may be shorter."""
     if lengths is not None:
-        return x.split(lengths.tolist(), axis)
+        return tuple(torch.split(x, lengths.tolist(), axis))
     parts = num_outputs or len(node.outputs)
-    return x.split(-(-x.shape[axis] // parts), axis)
+    return tuple(torch.split(x, -(-x.shape[axis] // parts), axis))
 
 
 @operator("Slice")
-def slice_(
-    x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor | None = None, steps: Tensor | None = None
-) -> Tensor:
+def slice_(x: Tensor, starts: Tensor, ends: Tensor, axes: Tensor | None = None, steps: Tensor | None = None) -> Tensor:
     """Take ranges along axes, backwards too."""
     begins, stops = starts.tolist(), ends.tolist()
     chosen = axes.tolist() if axes is not None else range(len(begins))
@@ -124,7 +123,7 @@ def _sliced(x: Tensor, axis: int, begin: int, stop: int, step: int) -> Tensor:
 def pad(
     x: Tensor, pads: Tensor, value: Tensor | None = None, axes: Tensor | None = None, *, mode: str = "constant"
 ) -> Tensor:
-    """Lengthen (or, by negative pads, crop) both ends of the axes with a constant, the edge, a reflection or a period."""
+    """Lengthen both ends of axes with a constant, the edge, a reflection or a period; negative pads crop."""
     chosen = axes.tolist() if axes is not None else list(range(x.ndim))
     amounts = pads.tolist()
     begins, ends = [0] * x.ndim, [0] * x.ndim

@@ -21,7 +21,8 @@ def dft(
     n = None if length is None else int(length)
     signal = _complex(x)
     if inverse and onesided:
-        return torch.fft.irfft(signal, n, at)[..., None]
+        real: Tensor = torch.fft.irfft(signal, n, at)
+        return real[..., None]
     if inverse:
         return torch.view_as_real(torch.fft.ifft(signal, n, at))
     if onesided:

@@ -1,6 +1,7 @@
 """Models of tables (domain ai.onnx.ml): scalers, linear models and kernel machines. Labels are text or integers."""
 
 from collections.abc import Sequence
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def normalizer(x: Tensor, *, norm: str = "MAX") -> Tensor:
 @operator("Binarizer", domain=TABLES)
 def binarizer(x: Tensor, *, threshold: float = 0.0) -> Tensor:
     """One above the threshold, else zero; no gradient."""
-    return (x > threshold).to(x.dtype)
+    return torch.gt(x, threshold).to(x.dtype)
 
 
 @operator("Imputer", domain=TABLES)
@@ -116,7 +117,7 @@ def one_hot_encoder(
     """Turn categories into columns of zeros and ones."""
     if isinstance(x, np.ndarray):
         return torch.from_numpy((x[..., None] == np.array(cats_strings, object)).astype(np.float32))
-    return (x.long()[..., None] == torch.tensor(cats_int64s, device=x.device)).float()
+    return torch.eq(x.long()[..., None], torch.tensor(cats_int64s, device=x.device)).float()
 
 
 @operator("LabelEncoder", domain=TABLES)
@@ -212,7 +213,7 @@ def kernel(x: Tensor, vectors: Tensor, kind: str, parameters: list[float] | None
     if kind == "LINEAR":
         return product
     if kind == "POLY":
-        return (gamma * product + offset) ** int(degree)
+        return torch.pow(gamma * product + offset, int(degree))
     if kind == "SIGMOID":
         return torch.tanh(gamma * product + offset)
     raise ValueError(f"kernel {kind!r} is unknown")
@@ -279,10 +280,10 @@ def svm_classifier(
 def _duels(near: Tensor, weights: Tensor, counts: list[int], rho: list[float]) -> tuple[Tensor, Tensor]:
     """Decide every pair of classes: values (n, pairs) and votes (n, classes)."""
     starts = np.concatenate([[0], np.cumsum(counts)])
-    parts = [slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    parts = [slice(int(a), int(b)) for a, b in pairwise(starts)]
     votes = [torch.zeros(len(near), device=near.device) for _ in counts]
-    values = []
-    for i, j in ((i, j) for i in range(len(counts)) for j in range(i + 1, len(counts))):
+    values: list[Tensor] = []
+    for i, j in combinations(range(len(counts)), 2):
         value = near[:, parts[i]] @ weights[j - 1, parts[i]] + near[:, parts[j]] @ weights[i, parts[j]]
         values.append(value + rho[len(values)])
         first = (values[-1] > 0).float()
@@ -293,7 +294,7 @@ def _duels(near: Tensor, weights: Tensor, counts: list[int], rho: list[float]) -
 def coupled(pairs: Tensor, classes: int) -> Tensor:
     """Couple the probabilities of pairs (n, pairs) into those of classes, by the iteration of Wu et al. (2004)."""
     wins = [[pairs.new_zeros(len(pairs))] * classes for _ in range(classes)]
-    for index, (i, j) in enumerate((i, j) for i in range(classes) for j in range(i + 1, classes)):
+    for index, (i, j) in enumerate(combinations(range(classes), 2)):
         share = pairs[:, index].clamp(1e-7, 1 - 1e-7)
         wins[i][j], wins[j][i] = share, 1 - share
     r = torch.stack([torch.stack(row, -1) for row in wins], 1)

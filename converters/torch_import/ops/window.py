@@ -70,5 +70,12 @@ def windows(x: Tensor, extent: Sequence[int], strides: Sequence[int], dilations:
     """View every window of the last axes: (n, c, *out) becomes (n, c, *out, *kernel)."""
     for axis, (k, s) in enumerate(zip(extent, strides, strict=True), start=2):
         x = x.unfold(axis, k, s)
-    steps = tuple(slice(None, None, d) for d in dilations)
-    return x[(..., *steps)]
+    return spaced(x, dilations)
+
+
+def spaced(x: Tensor, dilations: Sequence[int]) -> Tensor:
+    """Keep every d-th cell of the last axes."""
+    for axis, d in enumerate(dilations, start=x.ndim - len(dilations)):
+        if d > 1:
+            x = x[(slice(None),) * axis + (slice(None, None, d),)]
+    return x
