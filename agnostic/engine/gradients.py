@@ -1,4 +1,4 @@
-"""The gradient loop: points written batch by batch, differentiated and folded; and the proof of whose gradients they are.
+"""The gradient loop: points written batch by batch, differentiated and folded; and the proof of parity.
 
 The counterpart of `engine.sweep` for methods that need gradients.
 """

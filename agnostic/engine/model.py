@@ -235,7 +235,8 @@ class Model:
         from agnostic.engine.gradients import gradient_of_rows
 
         several = isinstance(target, Sequence) and not isinstance(target, str)
-        targets = tuple(self.target(item) for item in (target if several else [target]))  # type: ignore[union-attr,list-item]
+        wanted = list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target]
+        targets = tuple(self.target(item) for item in wanted)
         found = gradient_of_rows(self, self.feeds(x), targets, at or self._floating_input(), of, batch_size)
         return found if several else found[0]
 
