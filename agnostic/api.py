@@ -128,7 +128,7 @@ def prepare(model: Model, x: Any, method: Method, *, fill: str | None = None, **
         UsageError: the method cannot run on this model, with the reason; or torch is not installed.
         ConversionError: the model has operators without a gradient.
     """
-    if {"gradient", "attention"} & set(method.needs):
+    if "gradient" in method.needs:
         _ = model.autograd.module  # says itself what is missing, with the status that belongs to it
     reason = method.obstacle(model)
     if reason is not None:

@@ -187,7 +187,8 @@ def _capture(
                 f"no gradient here: {name!r} holds integers; take a layer behind its embedding with --at, or {INSTEAD}"
             )
         held = computed if value is None else as_tensor(value).to(computed.dtype)
-        leaves[name] = held.detach().requires_grad_()
+        # What depends on another leaf stays in the graph: that one's gradient runs through here as well.
+        leaves[name] = held.view_as(held) if held.requires_grad else held.detach().requires_grad_()
         return leaves[name]
 
     return hook

@@ -199,9 +199,9 @@ class Method:
 
     def obstacle(self, model: Model) -> str | None:
         """Say why this method cannot run on a model; None when it can."""
-        if "activations" in self.needs and not any(layer.kind == "map" for layer in model.layers):
+        if "activations" in self.needs and all(layer.kind == "vector" for layer in model.layers):
             return "the model has no hidden layer that is a map"
-        if {"gradient", "attention"} & set(self.needs) and (reason := model.no_gradient):
+        if "gradient" in self.needs and (reason := model.no_gradient):
             return reason
         return self.check(model) if self.check is not None else None
 
