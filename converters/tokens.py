@@ -111,17 +111,26 @@ def _shapes(proto: ModelProto, picture: tuple[int, int]) -> dict[str, Shape]:
 
 def _added(nodes: list[NodeProto], shapes: dict[str, Shape], live: set[str]) -> tuple[int, int]:
     """Count the learnt tokens that were joined on behind the places, and all that were joined on."""
+    made = {name: node for node in nodes for name in node.output}
     behind = total = 0
     for node in nodes:
         joined = shapes.get(node.output[0], ()) if node.op_type == "Concat" else ()
         if len(joined) != 3 or attribute(node, "axis") not in (1, -2):
             continue
-        sizes = [(shapes.get(name) or (None, None))[1] or 0 for name in node.input]
+        sizes = [_length(name, shapes, made) for name in node.input]
         alive = [place for place, name in enumerate(node.input) if name in live]
         if alive:
             behind += sum(sizes[alive[-1] + 1 :])
             total += sum(size for place, size in enumerate(sizes) if place not in alive)
     return behind, total
+
+
+def _length(name: str, shapes: dict[str, Shape], made: dict[str, NodeProto]) -> int:
+    """Count the tokens of a tensor; of one that was spread over the batch, those of what was spread."""
+    shape = shapes.get(name, ())
+    if len(shape) == 3 and shape[1] is not None:
+        return shape[1]
+    return _length(made[name].input[0], shapes, made) if name in made and made[name].input else 0
 
 
 def _convolved(nodes: list[NodeProto], shapes: dict[str, Shape]) -> Iterator[tuple[int, int]]:
