@@ -1,6 +1,7 @@
 """Which tokens the answer is read from: the class token's row, or the mean over many.
 
-Behind the last attention every token goes its own way until a node takes one of them (a Gather or a Slice) or their mean.
+Behind the last attention every token goes its own way, until a node takes one of them (a Gather or a Slice) or
+their mean.
 """
 
 from collections.abc import Iterator

@@ -2,15 +2,17 @@
 
 ``ai.onnx.Attention`` is replaced by the function body of its schema, ``com.microsoft.Attention`` and
 ``com.microsoft.MultiHeadAttention`` by products, softmax and reshapes, which onnxruntime computes to the same values.
-The forms for text generation (past keys and values, packed or quantised attention) are not opened; ``closed`` names them.
+What remains closed are the forms for text generation, with past keys and values, and packed or quantised ones;
+``closed`` names those that a model has.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, defs, helper, inliner, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, defs, helper, inliner, numpy_helper
 
-from agnostic.converters.graph import Constants, all_names, attribute, every_node, fresh, opset
+from agnostic.converters.graph import Array, all_names, attribute, every_node, fresh, opset
 from agnostic.converters.shapes import element_type, infer, shape_of
 from agnostic.errors import ConversionError
 
@@ -59,7 +61,18 @@ def _by_schema(proto: ModelProto) -> ModelProto:
                 for name, item in schema.attributes.items()
                 if name not in given and item.default_value.name
             )
+    model.graph.value_info.extend(_undeclared(model.graph))
     return inliner.inline_selected_functions(model, [("", "Attention")], inline_schema_functions=True)
+
+
+def _undeclared(graph: GraphProto) -> list[ValueInfoProto]:
+    """Type the weights for the inliner, which knows only what is declared."""
+    known = {value.name for value in (*graph.input, *graph.value_info, *graph.output)}
+    return [
+        helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        for tensor in graph.initializer
+        if tensor.name not in known
+    ]
 
 
 def _by_hand(proto: ModelProto) -> ModelProto:
@@ -84,7 +97,7 @@ class _Writer:
         self.nodes: list[NodeProto] = []
         self.weights: list[TensorProto] = []
         self.taken = all_names(proto)
-        self.values, self.constants = infer(proto), Constants(proto.graph)
+        self.values = infer(proto)
         self.opset = opset(proto)
         self.at, self.type = "", int(TensorProto.FLOAT)
 
@@ -97,6 +110,9 @@ class _Writer:
         past = inputs[4:5] if packed else inputs[6:8]
         self._refuse_if(bool(any(past) or any(node.output[1:])), node, "past keys and values")
         self._refuse_if(bool(attribute(node, "do_rotary", 0)), node, "rotary positions")
+        self._refuse_if(
+            bool(attribute(node, "unidirectional", 0)) and self.opset < 14, node, "no opset 14 for its mask"
+        )
         query, key, value = self._packed(node, inputs) if packed else self._separate(node, inputs)
         mask, bias = (inputs[3], inputs[5]) if packed else (inputs[4], inputs[5])
         self._attend(node, (query, key, value), self._mask(node, mask), bias)
@@ -162,12 +178,8 @@ class _Writer:
     def _causal(self, scores: str) -> str:
         """Write what hides later places: (T, S), zero on and below the diagonal."""
         sizes = self._node("Slice", [self._node("Shape", [scores]), self._ints([2]), self._ints([4])])
-        ones = self._node("Expand", [self._number(_MASKED_OUT), sizes])
-        if self.opset < 14:
-            raise ConversionError(
-                f"{self.at!r}: attention that looks back only needs opset 14; export at a newer opset"
-            )
-        return self._node("Trilu", [ones, self._ints(1)], upper=1)
+        hidden = self._node("Expand", [self._number(_MASKED_OUT), sizes])
+        return self._node("Trilu", [hidden, self._ints(1)], upper=1)
 
     def _heads(self, name: str, heads: int, order: list[int]) -> str:
         return self._node("Transpose", [self._node("Reshape", [name, self._ints([0, 0, heads, -1])])], perm=order)
@@ -185,7 +197,7 @@ class _Writer:
             return self._node("Unsqueeze", [name, self._ints(axes)])
         return self._node("Unsqueeze", [name], axes=axes)
 
-    def _node(self, kind: str, inputs: Sequence[str], name: str = "", **attributes: object) -> str:
+    def _node(self, kind: str, inputs: Sequence[str], name: str = "", **attributes: Any) -> str:
         output = fresh(f"{self.at}/{name or kind.lower()}", self.taken)
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
@@ -196,7 +208,7 @@ class _Writer:
     def _number(self, value: float) -> str:
         return self._stored(np.array(value, helper.tensor_dtype_to_np_dtype(self.type)))
 
-    def _stored(self, value: np.ndarray) -> str:  # type: ignore[type-arg]
+    def _stored(self, value: Array) -> str:
         name = fresh(f"{self.at}/constant", self.taken)
         self.weights.append(numpy_helper.from_array(value, name))
         return name

@@ -56,7 +56,7 @@ class Chain:
     @property
     def size(self) -> int:
         """How many tokens there are."""
-        return self.maps[0].shape[-1]
+        return len(self.maps[0][0])
 
     @cached_property
     def gradients(self) -> tuple[npt.NDArray[np.float64], ...]:
@@ -82,7 +82,8 @@ class Chain:
     def read(self, matrices: npt.NDArray[np.float64]) -> Array32:
         """Average the rows that the answer is read from: (targets, T, T) to (targets, T)."""
         rows = [matrices[:, part.slice()].mean(axis=1) for part in self.readout]
-        return np.mean(rows, axis=0).astype(np.float32)
+        read: Array32 = np.mean(rows, axis=0).astype(np.float32)
+        return read
 
     def facts(self, **more: Any) -> Sequence[Mapping[str, Any]]:
         """Say what was folded and read, once per target."""
