@@ -5,7 +5,7 @@ stand beside this module under the same two functions, `Autograd.gradients` and 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from agnostic.converters.torch_import import OnnxModule
-    from agnostic.engine.backward import RuleName
+    from agnostic.engine.backward import Rule, RuleName
 
 GradientOf = Literal["logit", "probability", "loss"]
 INSTEAD = "occlusion, lime, kernelshap and rise work on any model"
@@ -142,7 +142,7 @@ class Autograd:
         with torch.enable_grad(), _torch_errors():
             known = {name: self._tensor(value) for name, value in feeds.items()}
             fetched = self.module.run(known, tensors, replace, RULES[rule])
-            scores = [_score(target, fetched, of, class_axis) for target in targets]
+            scores = [_score(target, fetched, of, class_axis, RULES[rule]) for target in targets]
             found = [
                 self._backward(score, leaves, at, keep=index + 1 < len(scores)) for index, score in enumerate(scores)
             ]
@@ -194,7 +194,9 @@ def _capture(
     return hook
 
 
-def _score(target: Target, fetched: Mapping[str, "Tensor"], of: GradientOf, class_axis: int) -> "Tensor":
+def _score(
+    target: Target, fetched: Mapping[str, "Tensor"], of: GradientOf, class_axis: int, rules: Mapping[str, "Rule"]
+) -> "Tensor":
     """Read a target off torch tensors: (n,)."""
     if of == "logit":
         return _sum(target, fetched)
@@ -203,9 +205,16 @@ def _score(target: Target, fetched: Mapping[str, "Tensor"], of: GradientOf, clas
     if len(target.terms) != 1 or target.terms[0].weight != 1:
         raise UsageError(f"gradient_of {of} needs a single class; {target.name!r} is a combination: take logit")
     term = target.terms[0]
-    chances = torch.log_softmax(fetched[term.tensor], dim=class_axis + 1)
+    log_softmax = partial(torch.log_softmax, dim=class_axis + 1)
+    chances = _ruled(rules, "LogSoftmax", log_softmax, fetched[term.tensor])
     log_probability = _sum(target, {term.tensor: chances})
-    return log_probability.exp() if of == "probability" else -log_probability
+    return _ruled(rules, "Exp", torch.exp, log_probability) if of == "probability" else -log_probability
+
+
+def _ruled(rules: Mapping[str, "Rule"], kind: str, function: Callable[..., Any], x: "Tensor") -> "Tensor":
+    """Compute what the graph itself does not hold as if it were an operator of it."""
+    computed: Tensor = rules[kind](function, x) if kind in rules else function(x)
+    return computed
 
 
 def _sum(target: Target, fetched: Mapping[str, "Tensor"]) -> "Tensor":

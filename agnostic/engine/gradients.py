@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.engine.autograd import GradientOf, Gradients
+from agnostic.engine.autograd import INSTEAD, GradientOf, Gradients
 from agnostic.engine.limits import current
 from agnostic.engine.model import Model, checked
 from agnostic.engine.runtime import OutOfMemoryError, as_dtype
@@ -46,7 +46,7 @@ class Parity(NamedTuple):
 
 
 class GradientBlock(NamedTuple):
-    """The gradients at points start..stop."""
+    """The gradients at points start..stop; of pairs, at all samples start..stop and then at their references."""
 
     start: int
     stop: int
@@ -92,8 +92,8 @@ def gradient_sweep(
         targets: what is differentiated.
         at: by which tensors.
         of: the logit, the probability or the loss of the target.
-        rule: how nonlinearities hand gradients back; `rescale` takes point i and count / 2 + i as sample and reference,
-            so that a batch holds whole pairs.
+        rule: how nonlinearities hand gradients back; `rescale` pairs point i with count / 2 + i, its reference, and a
+            block then counts pairs: a batch holds only whole ones.
         batch_size: points per pass; halved for good when a pass asks for more memory than there is.
         progress: called with (done, count) after each batch.
 
@@ -102,27 +102,33 @@ def gradient_sweep(
         ItemError: a score is NaN or infinite.
         LimitError: the deadline passed, or one point does not fit into memory.
     """
-    size = 1 if not model.takes_batches else max(1, min(batch_size or DEFAULT_BATCH, points.count))
-    buffer = np.empty((size, *points.shape), np.float32)
+    width = 2 if rule == "rescale" else 1
+    count = points.count // width
+    size = max(1, min((batch_size or DEFAULT_BATCH) // width, count)) if model.takes_batches else 1
+    if width > 1 and not model.takes_batches:
+        raise ModelError(f"this graph is fixed to one row at a time, and {rule} compares two in one pass; {INSTEAD}")
+    buffer = np.empty((size * width, *points.shape), np.float32)
     start = 0
-    while start < points.count:
+    while start < count:
         if (deadline := current()) is not None:
             deadline.check()
-        stop = min(start + size, points.count)
-        points.write(start, stop, buffer[: stop - start])
+        stop = min(start + size, count)
+        batch = buffer[: (stop - start) * width]
+        for part, rows in enumerate(np.split(batch, width)):
+            points.write(part * count + start, part * count + stop, rows)
         try:
-            found = _differentiate(model, arrays, points, buffer[: stop - start], targets, at, of, rule)
+            found = _differentiate(model, arrays, points, batch, targets, at, of, rule)
         except OutOfMemoryError:
             if size == 1:
                 raise
             size = (size + 1) // 2
-            buffer = buffer[:size].copy()
+            buffer = buffer[: size * width].copy()
             continue
         checked(found.scores, targets)
         yield GradientBlock(start, stop, found)
         start = stop
         if progress is not None:
-            progress(start, points.count)
+            progress(start * width, points.count)
 
 
 def _differentiate(

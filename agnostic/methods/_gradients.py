@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from agnostic.engine.autograd import GradientOf
+from agnostic.engine.model import Model
 from agnostic.engine.target import Floats
+from agnostic.errors import UsageError
 from agnostic.methods._maps import paint
-from agnostic.methods.registry import Attribution, Task
+from agnostic.methods.registry import Attribution, Task, check_positive
 
 Array32 = npt.NDArray[np.float32]
 
@@ -26,7 +28,7 @@ def at_sample(task: Task, of: GradientOf, rule: Any = "plain") -> Array32:
 
 def attribution(
     task: Task,
-    found: Array32,
+    found: npt.NDArray[np.floating[Any]],
     *,
     channels: Literal["sum", "largest"] = "sum",
     base_values: Floats | None = None,
@@ -37,10 +39,11 @@ def attribution(
     Args:
         task: the task.
         found: (targets, *source axes), in the tensor's own axis order.
-        channels: a position gets the sum over its channels, or the largest of them.
+        channels: a position gets the sum over its channels, or the size of the largest of them.
         base_values: the score that the values start from.
         facts: one mapping per target.
     """
+    found = found.astype(np.float32, copy=False)
     bases = np.full(len(found), np.nan) if base_values is None else base_values
     maps = _over_channels(_channels_first(task, found), channels)
     shape = task.sample.features.shape
@@ -57,5 +60,34 @@ def _channels_first(task: Task, found: Array32) -> Array32:
 
 
 def _over_channels(found: Array32, how: Literal["sum", "largest"]) -> Array32:
-    folded: Array32 = found.sum(axis=1) if how == "sum" else found.max(axis=1)
+    folded: Array32 = found.sum(axis=1) if how == "sum" else np.abs(found).max(axis=1)
     return folded
+
+
+def check_samples(samples: int, noise: float) -> None:
+    """Refuse settings of noisy points that make no sense.
+
+    Raises:
+        UsageError: fewer than one sample, or a negative or infinite noise.
+    """
+    check_positive(samples=samples)
+    if not 0 <= noise < np.inf:
+        raise UsageError(f"--noise {noise:g}: expected 0 or a share of the input's range such as 0.1")
+
+
+def noise_at(task: Task, number: int, scale: float) -> Array32:
+    """Draw the noise of one numbered point, normal with standard deviation `scale`: (*source axes).
+
+    Each point has a generator of its own, so that nothing depends on how points are batched.
+    """
+    random = np.random.default_rng([task.seed, number])
+    return random.standard_normal(task.origin.shape, np.float32) * np.float32(scale)
+
+
+def why_not_gated(model: Model) -> str | None:
+    """Say why the ReLUs of a model cannot be treated apart; None when they can."""
+    from agnostic.engine.backward import RULES
+
+    if any(node.op_type in RULES["guided"] for node in model.proto.graph.node):
+        return None
+    return "it changes what ReLUs and their like hand back, and this model has none: it would equal the gradient"

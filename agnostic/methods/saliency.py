@@ -1,7 +1,5 @@
 """Saliency: the gradient of the score by the input, or by any layer."""
 
-import numpy as np
-
 from agnostic.engine.autograd import GradientOf
 from agnostic.methods._gradients import at_sample, attribution
 from agnostic.methods.registry import Attribution, Task, method
@@ -16,7 +14,7 @@ def saliency(task: Task, *, gradient_of: GradientOf = "logit") -> Attribution:
     """Take the size of the gradient (Simonyan, Vedaldi & Zisserman 2014).
 
     Args:
+        task: the question.
         gradient_of: logit, probability or loss of the target.
     """
-    found = at_sample(task, gradient_of)
-    return attribution(task, np.abs(found), channels="largest")
+    return attribution(task, at_sample(task, gradient_of), channels="largest")
