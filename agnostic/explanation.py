@@ -36,6 +36,8 @@ class Explanation:
         segments: (H, W) int32 features, where the method scored features; None otherwise.
         weights: (S,) float32, one per feature; None otherwise.
         data: (C, H, W) or (D,) float32, the explained input as the model ate it.
+        detail: float32, shaped like the tensor it was attributed to, before channels were summed; None where values
+            say all.
     """
 
     values: Floats
@@ -47,6 +49,7 @@ class Explanation:
     segments: npt.NDArray[np.int32] | None = None
     weights: Floats | None = None
     data: Floats | None = None
+    detail: Floats | None = None
 
     def __post_init__(self) -> None:
         """Take a copy of the record and read-only views of the arrays, so that nobody changes them by accident."""
@@ -159,7 +162,13 @@ class Explanation:
         return {"target": self.target, "method": self.method, "meta": dict(self.meta)}
 
     def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        optional = {"picture": self.picture, "segments": self.segments, "weights": self.weights, "data": self.data}
+        optional = {
+            "picture": self.picture,
+            "segments": self.segments,
+            "weights": self.weights,
+            "data": self.data,
+            "detail": self.detail,
+        }
         given = {name: value for name, value in optional.items() if value is not None}
         return {"values": self.values, "base_value": np.asarray(self.base_value, np.float64), **given}
 

@@ -4,22 +4,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from agnostic.converters import surgery
 from agnostic.converters.layers import Layer, find, layers
 from agnostic.converters.loader import Loaded
+from agnostic.engine.autograd import Autograd, GradientOf
 from agnostic.engine.batching import BatchRunner
 from agnostic.engine.facts import Facts
 from agnostic.engine.naming import Names
 from agnostic.engine.runtime import Device, as_dtype
 from agnostic.engine.target import Array, Floats, Target
-from agnostic.errors import InputError, ItemError, ModelError, UsageError, unknown
+from agnostic.errors import AgnosticError, InputError, ItemError, ModelError, UsageError, unknown
 
 if TYPE_CHECKING:
+    from agnostic.engine.gradients import Parity
     from agnostic.methods import Availability
 
 # Parts of the graph kept ready to run from a layer on; each holds sessions of its own.
@@ -57,14 +61,17 @@ class Model:
     """
 
     def __init__(
-        self, loaded: Loaded, facts: Facts, *, name: str, device: Device = "auto", raw_output: bool = False
-    ) -> None:
+        self, loaded: Loaded, facts: Facts, *, name: str, device: Device = "auto", raw_output: bool = False,
+        straight_through: bool = False, allow_parity: bool = False,
+    ) -> None:  # fmt: skip
         """Wrap a loaded file; `agnostic.load` is the way to get one."""
         self.proto = loaded.proto
         self.sha256 = loaded.sha256
         self.path = loaded.path
         self.name = name
         self.raw_output = raw_output
+        self.straight_through = straight_through
+        self.allow_parity = allow_parity
         weights = {item.name for item in self.proto.graph.initializer}
         self.inputs = tuple(_tensor(value) for value in self.proto.graph.input if value.name not in weights)
         self.outputs = tuple(_tensor(value) for value in self.proto.graph.output)
@@ -73,7 +80,8 @@ class Model:
         self.device: Device = device
         self._runner = BatchRunner(self.proto, device)
         self._tails: dict[tuple[str, ...], BatchRunner] = {}
-        self._retired_rows = 0
+        self._more_rows = 0  # differentiated, or run by tails that are no longer kept
+
 
     def __repr__(self) -> str:
         """Name the model with its signature."""
@@ -203,6 +211,71 @@ class Model:
             }
         return tail.run(feeds, wanted)
 
+    def gradient(
+        self,
+        x: Array | Mapping[str, Array],
+        target: "str | int | Target | Sequence[str | int | Target]",
+        at: str | None = None,
+        *,
+        of: GradientOf = "logit",
+        batch_size: int | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Differentiate a target by any tensor, on the torch re-import of the graph.
+
+        Args:
+            x: the array of the first input, or one array per input by name, each (n, ...).
+            target: what is differentiated; a list differentiates several in the same pass.
+            at: by what: an input or a hidden tensor; the first floating input by default.
+            of: the target's logit, its probability, or its cross-entropy loss.
+            batch_size: rows per pass.
+
+        Returns:
+            (n, ...) like the tensor, in its own axis order; (targets, n, ...) for a list of targets.
+
+        Raises:
+            UsageError: torch is not installed.
+            ModelError: there is no gradient, or the re-imported graph is not the same model.
+        """
+        from agnostic.engine.gradients import gradient_of_rows
+
+        several = isinstance(target, Sequence) and not isinstance(target, str)
+        wanted = list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target]
+        targets = tuple(self.target(item) for item in wanted)
+        found = gradient_of_rows(self, self.feeds(x), targets, at or self._floating_input(), of, batch_size)
+        return found if several else found[0]
+
+    def parity(self, x: Array | Mapping[str, Array]) -> "Parity":
+        """Compare the torch re-import with onnxruntime on this input."""
+        from agnostic.engine.gradients import parity
+
+        return parity(self, x)
+
+    @cached_property
+    def autograd(self) -> Autograd:
+        """The re-imported graph that answers with gradients."""
+        return Autograd(self._runner.freest, straight_through=self.straight_through)
+
+    @property
+    def no_gradient(self) -> str | None:
+        """Why this model has no gradient; None when it has."""
+        if find_spec("torch") is None:
+            return "needs torch: pip install 'agnostic-xai[grad]'"
+        try:
+            _ = self.autograd.module
+        except AgnosticError as error:
+            return str(error)
+        return None
+
+    def count_rows(self, rows: int) -> None:
+        """Count rows that were run and differentiated."""
+        self._more_rows += rows
+
+    def _floating_input(self) -> str:
+        floating = [item.name for item in self.inputs if np.issubdtype(item.dtype, np.floating)]
+        if not floating:
+            raise ModelError("no gradient here: every input holds integers; name a layer behind an embedding with at=")
+        return floating[0]
+
     def score(self, x: Array | Mapping[str, Array], targets: Sequence[Target]) -> Floats:
         """Read targets off the model's answer: (n, targets) float64.
 
@@ -246,6 +319,11 @@ class Model:
         return self._runner.batched_inputs
 
     @property
+    def takes_batches(self) -> bool:
+        """Whether more than one row may be run at once, as far as is known."""
+        return self._runner.takes_batches
+
+    @property
     def runs_row_by_row(self) -> bool:
         """Whether the graph turned out not to take batches."""
         return self._runner.loops
@@ -253,7 +331,7 @@ class Model:
     @property
     def evaluations(self) -> int:
         """Rows run so far, partial runs included."""
-        return self._retired_rows + self._runner.rows_run + sum(tail.rows_run for tail in self._tails.values())
+        return self._more_rows + self._runner.rows_run + sum(tail.rows_run for tail in self._tails.values())
 
     def _tail(self, at: str, wanted: tuple[str, ...] | None) -> BatchRunner:
         """The part of the graph behind a layer, up to what is wanted, or to every output and the scores."""
@@ -261,7 +339,7 @@ class Model:
         key = (at, *shown)
         if key not in self._tails:
             while len(self._tails) >= KEPT_TAILS:
-                self._retired_rows += self._tails.pop(next(iter(self._tails))).rows_run
+                self._more_rows += self._tails.pop(next(iter(self._tails))).rows_run
             exposed = surgery.expose(self._runner.freest, [name for name in shown if name != at], only=True)
             tail = surgery.tail(exposed, at)
             self._tails[key] = BatchRunner(tail, self.device, self.batched_inputs | {at})

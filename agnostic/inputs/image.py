@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,8 @@ def image_sample(
         is_grid=True,
     )
     name = Path(picture).name if isinstance(picture, str | os.PathLike) else "picture"
-    return Sample(model.feeds(arrays), tensor.name, sample_features, name, _shown(fitted), rgb, (*notes, *more))
+    refill = partial(_refill, pixels, labels, preprocess)
+    return Sample(model.feeds(arrays), tensor.name, sample_features, name, _shown(fitted), rgb, refill, (*notes, *more))
 
 
 def pixel_sample(
@@ -150,7 +152,12 @@ def pixel_sample(
     labels = regions(features, rgb)
     filler = fill_for(fill, pixels, labels, preprocess, seed)
     sample_features = Features(x, filler, labels, preprocess.channels_first, feature_names(labels), True)
-    return Sample(feeds, source, sample_features, "array", rgb, rgb, (*notes, *more))
+    refill = partial(_refill, pixels, labels, preprocess)
+    return Sample(feeds, source, sample_features, "array", rgb, rgb, refill, (*notes, *more))
+
+
+def _refill(pixels: Pixels, labels: Labels, preprocess: Preprocess, fill: str, seed: int) -> npt.NDArray[np.float32]:
+    return fill_for(fill, pixels, labels, preprocess, seed)
 
 
 def _rows(model: Model, given: Mapping[str, Array]) -> dict[str, Array]:
