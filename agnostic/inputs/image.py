@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from agnostic.engine.model import Model, Tensor
+from agnostic.engine.model import Model
 from agnostic.engine.preprocess import Preprocess, assume
+from agnostic.engine.signature import Tensor
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, unknown
 from agnostic.inputs.array import complete, feature_names, one_row
