@@ -213,7 +213,7 @@ def _record(method: Method, task: Task, found: Attribution, index: int, common: 
         target=target.name,
         method=method.name,
         meta=meta,
-        picture=task.sample.picture,
+        picture=task.sample.picture if found.values.shape[1:] == features.shape else None,
         segments=features.labels if scored and features.is_grid else None,
         weights=np.ascontiguousarray(found.weights[index], np.float32) if found.weights is not None else None,
         detail=np.ascontiguousarray(found.detail[index], np.float32) if found.detail is not None else None,

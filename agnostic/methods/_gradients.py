@@ -10,7 +10,7 @@ from agnostic.engine.autograd import GradientOf
 from agnostic.engine.model import Model
 from agnostic.engine.target import Floats
 from agnostic.errors import UsageError
-from agnostic.methods._maps import paint
+from agnostic.methods._maps import as_maps, grid_of, paint
 from agnostic.methods.registry import Attribution, Task, check_positive
 
 Array32 = npt.NDArray[np.float32]
@@ -45,18 +45,20 @@ def attribution(
     """
     found = found.astype(np.float32, copy=False)
     bases = np.full(len(found), np.nan) if base_values is None else base_values
-    maps = _over_channels(_channels_first(task, found), channels)
-    shape = task.sample.features.shape
-    values = maps if maps.shape[1:] == shape else paint(maps, shape)
-    return Attribution(values.astype(np.float32), bases, facts=facts, detail=found)
+    return Attribution(_placed(task, found, channels), bases, facts=facts, detail=found)
 
 
-def _channels_first(task: Task, found: Array32) -> Array32:
-    """View (targets, *source axes) as (targets, C, *positions)."""
+def _placed(task: Task, found: Array32, channels: Literal["sum", "largest"]) -> Array32:
+    """Bring (targets, *source axes) to the sample's positions, or where a layer has none in it, to the layer's own."""
     if task.at is None:
-        return task.sample.features.view(found)
+        return _over_channels(task.sample.features.view(found), channels)
     layer = task.model.layer(task.at)
-    return np.moveaxis(found, layer.channel_axis, 1)
+    if layer.kind == "vector":
+        return found
+    if not task.sample.features.is_grid:
+        return _over_channels(np.moveaxis(found, layer.channel_axis, 1), channels)
+    grid = grid_of(task, layer, (1, *found.shape[1:]))
+    return paint(_over_channels(as_maps(found, layer, grid), channels), task.sample.features.shape)
 
 
 def _over_channels(found: Array32, how: Literal["sum", "largest"]) -> Array32:

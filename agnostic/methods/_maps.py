@@ -62,14 +62,16 @@ def chosen_layer(task: Task) -> Layer:
     return layer
 
 
-def grid_of(task: Task, layer: Layer, shape: tuple[int, ...]) -> TokenGrid | None:
-    """Find the places among a layer's tokens, from the layer's shape on the sample; None for a map.
+def grid_of(task: Task, layer: Layer, shape: tuple[int, ...], rows: int = 1) -> TokenGrid | None:
+    """Find the places among a layer's tokens, from the shape that it has on `rows` pictures; None for a map.
 
     Raises:
         UsageError: the tokens are no places of a picture.
     """
-    if shape[0] != 1:
-        raise UsageError(f"layer {layer.name!r} holds the picture in {shape[0]} pieces; name another layer with --at")
+    if shape[0] != rows:
+        raise UsageError(
+            f"layer {layer.name!r} holds a picture in {shape[0] // rows} pieces; name another layer with --at"
+        )
     if layer.kind == "map":
         return None
     height, width = task.sample.features.shape

@@ -25,7 +25,7 @@ def expected_gradients(
     task: Task,
     *,
     samples: int = 100,
-    noise: float = 0.1,
+    noise: float = 0.0,
     baselines: tuple[str, ...] = ("fill", "noise"),
     gradient_of: GradientOf = "logit",
 ) -> Attribution:
@@ -36,7 +36,7 @@ def expected_gradients(
     Args:
         task: the question.
         samples: how many random places.
-        noise: standard deviation of what is added to the input, as a share of its range.
+        noise: standard deviation of what is added to the input, as a share of its range; 0 keeps the values adding up.
         baselines: what to start from, in turn: fill (as --fill says), zero, noise, black, white or another fill; noise
             is drawn anew each time.
         gradient_of: logit, probability or loss of the target.

@@ -15,6 +15,9 @@ from agnostic.methods.registry import Attribution, Task, check_positive, method
 
 Labels = npt.NDArray[np.int32]
 
+# A region counts while it still covers this share of the picture: means over slivers are noise.
+_LEAST = 0.002
+
 
 @method(
     "xrai",
@@ -28,13 +31,13 @@ def xrai(
     *,
     steps: int = 50,
     baselines: tuple[str, ...] = ("black", "white"),
-    segments: tuple[int, ...] = (12, 25, 50, 100, 200, 400),
+    segments: tuple[int, ...] = (12, 25, 50, 100, 200),
     gradient_of: GradientOf = "logit",
 ) -> Attribution:
     """Grow the picture from regions with the densest integrated gradients (Kapishnikov et al. 2019).
 
     The picture is cut several times, coarse to fine. Again and again the region whose uncovered part has the highest
-    mean attribution is added, and that part gets this mean.
+    mean attribution is added, and that part gets this mean. Slivers that are left over get theirs together.
 
     Args:
         task: the question.
@@ -73,14 +76,17 @@ def grown(values: npt.NDArray[np.floating], cuts: Sequence[Labels]) -> npt.NDArr
     weights = values.ravel().astype(np.float64)
     sums, sizes = [_Parts(flat, item) for item in (weights, np.ones_like(weights))]
     painted, is_open = np.zeros(len(weights), np.float32), np.ones(len(weights), np.bool_)
-    while is_open.any():
-        best = int(np.argmax(np.divide(sums.of, sizes.of, out=np.full(len(sums.of), -np.inf), where=sizes.of > 0.5)))
+    least = min(_LEAST * len(weights), sizes.of.max())
+    while (large := sizes.of >= max(least, 0.5)).any():
+        best = int(np.argmax(np.divide(sums.of, sizes.of, out=np.full(len(sums.of), -np.inf), where=large)))
         cut, label = sums.place(best)
         covered = np.flatnonzero((flat[cut] == label) & is_open)
         painted[covered] = weights[covered].mean()
         is_open[covered] = False
         sums.take(covered)
         sizes.take(covered)
+    if is_open.any():
+        painted[is_open] = weights[is_open].mean()
     return painted.reshape(values.shape)
 
 
