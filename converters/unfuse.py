@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, defs, helper, inliner, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, defs, helper, inliner, numpy_helper
 
 from agnostic.converters.graph import Array, all_names, attribute, every_node, fresh, opset
 from agnostic.converters.shapes import element_type, infer, shape_of
@@ -61,18 +61,16 @@ def _by_schema(proto: ModelProto) -> ModelProto:
                 for name, item in schema.attributes.items()
                 if name not in given and item.default_value.name
             )
-    model.graph.value_info.extend(_undeclared(model.graph))
-    return inliner.inline_selected_functions(model, [("", "Attention")], inline_schema_functions=True)
-
-
-def _undeclared(graph: GraphProto) -> list[ValueInfoProto]:
-    """Type the weights for the inliner, which knows only what is declared."""
-    known = {value.name for value in (*graph.input, *graph.value_info, *graph.output)}
-    return [
-        helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-        for tensor in graph.initializer
-        if tensor.name not in known
-    ]
+    known = {value.name for value in (*model.graph.input, *model.graph.value_info, *model.graph.output)}
+    # The inliner knows of no type that is not declared, those of weights included.
+    model.graph.value_info.extend(value for name, value in infer(model).items() if name not in known)
+    try:
+        return inliner.inline_selected_functions(model, [("", "Attention")], inline_schema_functions=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-200:]
+        raise ConversionError(
+            f"an Attention cannot be written out ({reason}): export the model without fused attention"
+        ) from error
 
 
 def _by_hand(proto: ModelProto) -> ModelProto:

@@ -51,7 +51,7 @@ class _Standing(torch.autograd.Function):
         return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         return None, gradient
 
 
@@ -63,20 +63,30 @@ class _Rising(torch.autograd.Function):
         return x.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient.clamp(min=0)
+
+
+def _standing(value: Tensor, other: Tensor) -> Tensor:
+    stood: Tensor = _Standing.apply(value, other)  # type: ignore[no-untyped-call]
+    return stood
+
+
+def _rising(x: Tensor) -> Tensor:
+    risen: Tensor = _Rising.apply(x)  # type: ignore[no-untyped-call]
+    return risen
 
 
 def _guided(forward: Rule, x: Tensor, *more: Any) -> Any:
     """Springenberg et al. 2015: a ReLU passes positive gradients, where it was active."""
-    return _Rising.apply(forward(x, *more))
+    return _rising(forward(x, *more))
 
 
 def _deconvolution(forward: Rule, x: Tensor, *more: Any) -> Any:
     """Zeiler & Fergus 2014: a ReLU passes positive gradients, active or not."""
     with torch.no_grad():
         y = forward(x, *more)
-    return _Standing.apply(y, _Rising.apply(x))
+    return _standing(y, _rising(x))
 
 
 def _unfused(rule: Rule, forward: Any, *inputs: Any) -> Any:
@@ -98,7 +108,7 @@ def _slope(forward: Rule, x: Tensor, *more: Any) -> Any:
     # Written so that the NaN of two infinities counts as near.
     apart = difference.abs() >= _NEAR
     slope = torch.where(apart, torch.sub(*y.chunk(2)) / torch.where(apart, difference, 1.0), derivative.chunk(2)[0])
-    return _Standing.apply(y, x * torch.cat([slope, slope]))
+    return _standing(y, x * torch.cat([slope, slope]))
 
 
 def _largest(forward: Rule, x: Tensor, *more: Any) -> Any:
@@ -114,9 +124,9 @@ def _largest(forward: Rule, x: Tensor, *more: Any) -> Any:
         apart = difference.abs() >= _NEAR
         per_unit = torch.where(apart, 1.0 / torch.where(apart, difference, 1.0), 0.0)
     shared = sum(x.chunk(2)) * per_unit
-    routed = forward(_Standing.apply(x.detach(), torch.cat([shared, shared])), *more)
+    routed = forward(_standing(x.detach(), torch.cat([shared, shared])), *more)
     routed = routed[0] if isinstance(routed, tuple) else routed
-    stood = _Standing.apply(y, routed * parts)
+    stood = _standing(y, routed * parts)
     return (stood, *found[1:]) if isinstance(found, tuple) else stood
 
 
@@ -144,7 +154,7 @@ def _on_the_way(nodes: int, forward: Rule, *inputs: Any) -> Any:
     for place, weight in zip(*_gauss_legendre(nodes), strict=True):
         passed = forward(*(_between(item, place) if _is_live(item) else item for item in inputs))
         total = total + weight * (passed[0] if isinstance(passed, tuple) else passed)
-    stood = _Standing.apply(y, total)
+    stood = _standing(y, total)
     return (stood, *found[1:]) if isinstance(found, tuple) else stood
 
 
@@ -154,8 +164,7 @@ def _between(x: Tensor, place: float) -> Tensor:
         sample, reference = x.chunk(2)
         point = place * sample + (1 - place) * reference
         points = torch.cat([point, point])
-    stood: Tensor = _Standing.apply(points, x)
-    return stood
+    return _standing(points, x)
 
 
 def _gauss_legendre(nodes: int) -> tuple[Sequence[float], Sequence[float]]:

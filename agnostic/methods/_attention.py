@@ -22,7 +22,7 @@ from agnostic.engine.autograd import GradientOf
 from agnostic.engine.gradients import Points, gradient_sweep
 from agnostic.engine.model import Model
 from agnostic.engine.target import Array
-from agnostic.errors import AgnosticError, InputError, UsageError
+from agnostic.errors import AgnosticError, InputError, ItemError, UsageError
 from agnostic.methods._maps import paint, upstream
 from agnostic.methods.registry import Attribution, Task, check_positive
 
@@ -147,7 +147,14 @@ def attribution(task: Task, tokens: Array32, found: Chain, **facts: Any) -> Attr
 
     Raises:
         InputError: the tokens are not the entries of the array that was given.
+        ItemError: no token got anything.
     """
+    for target, row in zip(task.targets, tokens, strict=True):
+        if not row.any():
+            raise ItemError(
+                f"no attention raises the score of {target.name!r} on this input; explain a difference to another "
+                "class, as in 'A - B', or take rollout"
+            )
     features = task.sample.features
     if features.is_grid:
         grid = _grid(task, found.attentions[-1], found.size)

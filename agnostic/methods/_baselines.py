@@ -40,7 +40,8 @@ def baseline(task: Task, kind: str, number: int = 0) -> Array32:
     stored = np.empty((1, *task.sample.arrays[task.sample.source].shape[1:]), np.float32)
     task.sample.features.view(stored)[0] = _over_positions(task, kind, number)
     if task.at is None:
-        return stored[0]
+        held: Array32 = stored[0]
+        return held
     arrays = {**task.sample.arrays, task.sample.source: stored}
     return np.ascontiguousarray(task.model.activations(arrays, task.at)[0], np.float32)
 

@@ -61,7 +61,7 @@ def _placed(task: Task, found: Array32, channels: Literal["sum", "largest"]) -> 
     return paint(_over_channels(as_maps(found, layer, grid), channels), task.sample.features.shape)
 
 
-def _over_channels(found: Array32, how: Literal["sum", "largest"]) -> Array32:
+def _over_channels(found: npt.NDArray[Any], how: Literal["sum", "largest"]) -> Array32:
     folded: Array32 = found.sum(axis=1) if how == "sum" else np.abs(found).max(axis=1)
     return folded
 

@@ -89,7 +89,8 @@ class _Path:
         planes = np.fft.irfft2(spectrum, (2 * height, 2 * width))[:, :height, :width]
         stored = np.empty((1, *self._task.origin.shape), np.float32)
         _planes(self._task, stored)[:] = planes
-        return stored[0]
+        tensor: Array32 = stored[0]
+        return tensor
 
 
 def _planes(task: Task, stored: Array32) -> Array32:
@@ -99,8 +100,10 @@ def _planes(task: Task, stored: Array32) -> Array32:
         UsageError: the layer is no map over two axes.
     """
     if task.at is None:
-        return task.sample.features.view(stored)[0]
+        seen: Array32 = task.sample.features.view(stored)[0]
+        return seen
     layer = task.model.layer(task.at)
     if layer.kind != "map" or len(layer.shape) != 3:
         raise UsageError(f"layer {layer.name!r} is no map over two axes; take one that `agnostic inspect` lists as map")
-    return np.moveaxis(stored, layer.channel_axis, 1)[0]
+    planes: Array32 = np.moveaxis(stored, layer.channel_axis, 1)[0]
+    return planes

@@ -19,7 +19,8 @@ def generic_attention(
     """Add up, layer by layer, what attention that raises the score hands on (Chefer, Gur and Wolf, ICCV 2021).
 
     The rule for self-attention: R starts as the identity and becomes R + E R, where E is the mean over heads of the
-    positive part of attention times its gradient.
+    positive part of attention times its gradient. What is left when the identity is taken off again is the map: every
+    token's relevance to itself says nothing of the others.
 
     Args:
         task: the question.
@@ -28,7 +29,8 @@ def generic_attention(
         readout: the tokens the answer is read from: auto (as the graph says), class (the first), mean, or a number.
     """
     found = chain(task, start_layer=start_layer, readout=readout, of=gradient_of)
-    relevance = np.repeat(np.eye(found.size)[None], len(task.targets), axis=0)
+    identity = np.eye(found.size)
+    relevance = np.repeat(identity[None], len(task.targets), axis=0)
     for held, gradient in zip(found.maps, found.gradients, strict=True):
         relevance = relevance + np.maximum(held * gradient, 0).mean(axis=1) @ relevance
-    return attribution(task, found.read(relevance), found)
+    return attribution(task, found.read(relevance - identity), found)

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from agnostic.engine.autograd import GradientOf
-from agnostic.engine.target import Floats
 from agnostic.errors import UsageError
 from agnostic.methods._baselines import baselines as make_baselines
 from agnostic.methods._gradients import attribution
@@ -17,6 +16,8 @@ Labels = npt.NDArray[np.int32]
 
 # A region counts while it still covers this share of the picture: means over slivers are noise.
 _LEAST = 0.002
+# Regions are widened by the longer side over this.
+_WIDER = 45
 
 
 @method(
@@ -51,7 +52,8 @@ def xrai(
     told = facts(found, steps=steps, baselines=list(baselines))
     dense = attribution(task, found.found, base_values=found.base_values, facts=told)
     cuts = _cuts(task, segments)
-    return dense._replace(values=np.stack([grown(values, cuts) for values in dense.values]))
+    reach = max(task.sample.features.shape) // _WIDER
+    return dense._replace(values=np.stack([grown(values, cuts, reach) for values in dense.values]))
 
 
 def _cuts(task: Task, segments: Sequence[int]) -> list[Labels]:
@@ -65,47 +67,38 @@ def _cuts(task: Task, segments: Sequence[int]) -> list[Labels]:
     return [slic(pixels, count) for count in segments]
 
 
-def grown(values: npt.NDArray[np.floating], cuts: Sequence[Labels]) -> npt.NDArray[np.float32]:
+def grown(values: npt.NDArray[np.floating], cuts: Sequence[Labels], reach: int = 0) -> npt.NDArray[np.float32]:
     """Give each place the mean of the region by which it is covered first, densest regions first.
 
     Args:
         values: (H, W) attribution.
         cuts: (H, W) label maps, each numbered from 0.
+        reach: by how many places each region is widened, so that what surrounds an edge belongs to it.
     """
-    flat = [cut.ravel() for cut in cuts]
-    weights = values.ravel().astype(np.float64)
-    sums, sizes = [_Parts(flat, item) for item in (weights, np.ones_like(weights))]
-    painted, is_open = np.zeros(len(weights), np.float32), np.ones(len(weights), np.bool_)
-    least = min(_LEAST * len(weights), sizes.of.max())
-    while (large := sizes.of >= max(least, 0.5)).any():
-        best = int(np.argmax(np.divide(sums.of, sizes.of, out=np.full(len(sums.of), -np.inf), where=large)))
-        cut, label = sums.place(best)
-        covered = np.flatnonzero((flat[cut] == label) & is_open)
+    regions = np.concatenate([_widened(cut == np.arange(cut.max() + 1)[:, None, None], reach) for cut in cuts])
+    regions = regions.reshape(len(regions), -1)
+    weights, is_open = values.ravel().astype(np.float64), np.ones(values.size, np.bool_)
+    sums, sizes = regions @ weights, regions.sum(axis=1)
+    painted = np.zeros(values.size, np.float32)
+    while (large := sizes > _LEAST * values.size).any():
+        best = int(np.argmax(np.divide(sums, sizes, out=np.full(len(sums), -np.inf), where=large)))
+        covered = np.flatnonzero(regions[best] & is_open)
         painted[covered] = weights[covered].mean()
         is_open[covered] = False
-        sums.take(covered)
-        sizes.take(covered)
+        part = regions[:, covered]
+        sums, sizes = sums - part @ weights[covered], sizes - part.sum(axis=1)
     if is_open.any():
         painted[is_open] = weights[is_open].mean()
     return painted.reshape(values.shape)
 
 
-class _Parts:
-    """The sum of a quantity over the uncovered part of every region of every cut, kept while places are covered."""
-
-    def __init__(self, cuts: Sequence[Labels], weights: Floats) -> None:
-        self._cuts, self._weights = cuts, weights
-        counts = [int(cut.max()) + 1 for cut in cuts]
-        self._first = np.concatenate([[0], np.cumsum(counts)])
-        self.of = np.concatenate([np.bincount(cut, weights) for cut in cuts])
-
-    def place(self, region: int) -> tuple[int, int]:
-        """Find the cut a region belongs to, and its label there."""
-        cut = int(np.searchsorted(self._first, region, side="right")) - 1
-        return cut, region - int(self._first[cut])
-
-    def take(self, covered: npt.NDArray[np.intp]) -> None:
-        """Take covered places off every region."""
-        for first, cut in zip(self._first, self._cuts, strict=False):
-            taken = np.bincount(cut[covered], self._weights[covered])
-            self.of[first : first + len(taken)] -= taken
+def _widened(regions: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:
+    """Grow regions (n, H, W) by a square of `reach` places to each side."""
+    for axis in (1, 2):
+        grown = np.moveaxis(regions.copy(), axis, 0)
+        still = np.moveaxis(regions, axis, 0)
+        for step in range(1, reach + 1):
+            grown[step:] |= still[:-step]
+            grown[:-step] |= still[step:]
+        regions = np.moveaxis(grown, 0, axis)
+    return regions
