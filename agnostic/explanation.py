@@ -88,7 +88,8 @@ class Explanation:
 
         # A 0-d array keeps a NaN base value, which JSON cannot hold.
         arrays = {name: np.ascontiguousarray(value) for name, value in self._arrays().items()}
-        write_whole(Path(path), save(arrays, {"format": FORMAT, "record": json.dumps(self._header(), sort_keys=True)}))
+        # One key: safetensors writes several in an order that changes from run to run.
+        write_whole(Path(path), save(arrays, {FORMAT: json.dumps(self._header(), sort_keys=True)}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Explanation":
@@ -103,9 +104,10 @@ class Explanation:
             with safe_open(path, framework="numpy") as file:
                 header = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            if header.get("format") != FORMAT:
-                raise InputError(f"{path}: no explanation written by this package (format {header.get('format')!r})")
-            record = json.loads(header["record"])
+            if FORMAT not in header:
+                found = ", ".join(sorted(header)) or "no header"
+                raise InputError(f"{path}: no explanation written by this package (expected {FORMAT}, found {found})")
+            record = json.loads(header[FORMAT])
             return cls(base_value=arrays.pop("base_value").item(), **record, **arrays)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: cannot be read as an explanation: {str(error).splitlines()[0]}") from error

@@ -28,6 +28,14 @@ GradientOf = Literal["logit", "probability", "loss"]
 INSTEAD = "occlusion, lime, kernelshap and rise work on any model"
 
 
+def has_torch() -> bool:
+    """Whether torch can be imported."""
+    try:
+        return find_spec("torch") is not None
+    except ImportError:
+        return False
+
+
 class Gradients(NamedTuple):
     """Targets and their gradients at some tensors, for n rows.
 
@@ -64,7 +72,7 @@ class Autograd:
             UsageError: torch is not installed.
             ConversionError: an operator has no gradient or is not known; all of them are listed.
         """
-        if find_spec("torch") is None:
+        if not has_torch():
             raise missing_extra("torch", "grad", "a gradient")
         import torch
 

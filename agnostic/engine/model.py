@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from agnostic.converters import surgery
 from agnostic.converters.layers import Layer, find, layers
 from agnostic.converters.loader import Loaded
-from agnostic.engine.autograd import Autograd, GradientOf
+from agnostic.engine.autograd import Autograd, GradientOf, has_torch
 from agnostic.engine.batching import BatchRunner
 from agnostic.engine.facts import Facts
 from agnostic.engine.naming import Names
@@ -238,7 +237,7 @@ class Model:
     @property
     def no_gradient(self) -> str | None:
         """Why this model has no gradient; None when it has."""
-        if find_spec("torch") is None:
+        if not has_torch():
             return "needs torch: pip install 'agnostic-xai[grad]'"
         try:
             _ = self.autograd.module
