@@ -1,0 +1,204 @@
+"""What is shipped instead of an exporter's file: optimised, fused, quantised and half-precision models.
+
+A quantised model has no gradient of its own; the straight-through estimate is the derivative of the graph in which every
+rounding is replaced by what it does to the values at hand: keep them (shifted by the rounding error) or, where they
+saturate, hold them. That relaxed graph is plain float ONNX, whose gradients the other rows of the table vouch for.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import networks
+import numpy as np
+import onnx
+import onnxruntime
+import originals
+import torch
+from architectures import Architecture
+from artefact import Array, Artefact, Sample
+from onnx import helper, numpy_helper
+from torch import nn
+
+from agnostic.converters.normalise import normalise
+from agnostic.converters.torch_import import to_torch
+
+SOURCES = ("deployed.py", *originals.SOURCES)
+_NETS: dict[str, Callable[[], nn.Module]] = {"cnn": networks.Residual, "cnn2": networks.Plain, "vit": networks.Tokens}
+Variant = Callable[[str], Artefact]
+
+
+def cases() -> dict[str, Callable[[], Artefact]]:
+    """List the variants of the small CNN and ViT, and transformers' own after onnxruntime's fusions."""
+    every: dict[str, tuple[Variant, Iterable[str]]] = {
+        "basic": (lambda net: optimised(net, "BASIC"), ("cnn", "vit")),
+        "extended": (lambda net: optimised(net, "EXTENDED"), ("cnn", "vit")),
+        "float16": (halved, ("cnn", "vit")),
+        "QDQ": (lambda net: quantised(net, "QDQ"), _NETS),
+        "QOperator": (lambda net: quantised(net, "QOperator"), _NETS),
+        "QDQ exact": (refused, ("cnn",)),
+        "fused": (fused, ("hf_bert", "hf_vit", "hf_gpt2")),
+    }
+    return {f"{net} {kind}": (lambda m=make, n=net: m(n)) for kind, (make, nets) in every.items() for net in nets}
+
+
+def original(net: str) -> Architecture:
+    """Make one of the small nets for pictures of 16 by 16."""
+    torch.manual_seed(0)
+    architecture = Architecture(_NETS[net](), lambda n: {"x": torch.randn(n, 3, 16, 16)})
+    originals.trained(architecture)
+    return architecture
+
+
+def optimised(net: str, level: str) -> Artefact:
+    """Save what onnxruntime makes of the export at one of its levels."""
+    architecture = original(net)
+    inputs = [architecture.inputs(size) for size in originals.BATCHES]
+    model = _optimised(originals.export(architecture.module, inputs[0], "legacy"), level)
+    samples = tuple(originals.answered(architecture, model, batch) for batch in inputs)
+    return Artefact(f"legacy, onnxruntime {level}", model, "x", samples, note=_fusions(model))
+
+
+def halved(net: str) -> Artefact:
+    """Convert the export to float16; the original is given the same rounded weights."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    architecture = original(net)
+    _fold_norms(architecture.module)
+    architecture.module.half().float()
+    inputs = [architecture.inputs(size) for size in originals.BATCHES]
+    model = convert_float_to_float16(originals.export(architecture.module, inputs[0], "dynamo"), keep_io_types=True)
+    samples = tuple(originals.answered(architecture, model, batch) for batch in inputs)
+    return Artefact("dynamo, float16", model, "x", samples, tolerance=1e-3, note="answers are float16: one step of them is 5e-4")
+
+
+def _fold_norms(module: nn.Module) -> None:
+    """Fold batch norms into convolutions, as the exporter will, before weights are rounded."""
+    for chain in [layer for layer in module.modules() if isinstance(layer, nn.Sequential)]:
+        for index in range(1, len(chain)):
+            if isinstance(chain[index], nn.BatchNorm2d):
+                chain[index - 1] = nn.utils.fuse_conv_bn_eval(chain[index - 1], chain[index])
+                chain[index] = nn.Identity()
+
+
+def fused(name: str) -> Artefact:
+    """Fuse an export of transformers as onnxruntime's own tool for such models does."""
+    from onnxruntime.transformers.fusion_options import FusionOptions
+    from onnxruntime.transformers.optimizer import optimize_model
+
+    plain = originals.artefact(name, "legacy")
+    kind = name.removeprefix("hf_")
+    options = FusionOptions(kind)
+    options.enable_embed_layer_norm = False  # it would swallow the embedding, the tensor that is asked about
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.save(plain.model, f"{folder}/model.onnx")
+        fusing = optimize_model(f"{folder}/model.onnx", kind, 4, 32, options, opt_level=0)
+        fusing.save_model_to_file(f"{folder}/fused.onnx")
+        model = onnx.load(f"{folder}/fused.onnx")
+    return plain._replace(exporter="legacy, onnxruntime.transformers", model=model, note=_fusions(model))
+
+
+def quantised(net: str, form: str) -> Artefact:
+    """Quantise to 8 bits with calibration; both forms are held to the relaxed QDQ graph's derivative."""
+    architecture = original(net)
+    inputs = [{"x": architecture.inputs(size)["x"].numpy()} for size in originals.BATCHES]
+    exported = originals.export(architecture.module, {"x": torch.from_numpy(inputs[0]["x"])}, "legacy")
+    model = statically(exported, form, inputs)
+    twin = model if form == "QDQ" else statically(exported, "QDQ", inputs)
+    samples = tuple(_sample(model, twin, feeds) for feeds in inputs)
+    return Artefact(f"legacy, quantize_static {form}", model, "x", samples, straight=True, note=_fusions(model))
+
+
+def refused(net: str) -> Artefact:
+    """Ask a quantised model for its exact gradient, which is zero."""
+    return quantised(net, "QDQ")._replace(straight=False)
+
+
+def statically(model: onnx.ModelProto, form: str, data: list[dict[str, Array]]) -> onnx.ModelProto:
+    """Quantise weights to 7 bits, beyond which onnxruntime's integer kernels saturate on some CPUs, activations to 8."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.rows = iter(data)
+
+        def get_next(self) -> Any:
+            return next(self.rows, None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        before, after = f"{folder}/float.onnx", f"{folder}/quantised.onnx"
+        onnx.save(model, before)
+        quantize_static(
+            before, after, Reader(), quant_format=QuantFormat[form], reduce_range=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+        )  # fmt: skip
+        return onnx.load(after)
+
+
+def _sample(model: onnx.ModelProto, twin: onnx.ModelProto, feeds: dict[str, Array]) -> Sample:
+    names = [value.name for value in model.graph.output]
+    point = torch.from_numpy(feeds["x"]).double().requires_grad_()
+    found = to_torch(relaxed(twin, feeds), dtype=torch.float64)(point)
+    weights = originals.weighting([found.detach().numpy()])
+    gradient = torch.autograd.grad((torch.from_numpy(weights[0]) * found).sum(), point)[0].numpy()
+    return Sample(feeds, dict(zip(names, weights, strict=True)), gradient)
+
+
+def relaxed(model: onnx.ModelProto, feeds: dict[str, Array]) -> onnx.ModelProto:
+    """Replace every rounding of an activation by keep-or-hold at the values of these feeds, in float64."""
+    model = normalise(model, dequantise=False)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    steps = {n.output[0]: n for n in model.graph.node if n.op_type == "QuantizeLinear" and n.input[0] not in constants}
+    names = list(dict.fromkeys(step.input[0] for step in steps.values()))
+    with torch.no_grad():
+        found = to_torch(model, dtype=torch.float64).run({"x": torch.from_numpy(feeds["x"]).double()}, names)
+    nodes, stored = [], []
+    for node in model.graph.node:
+        if node.output[0] in steps:
+            more = _kept(node, found[node.input[0]].numpy(), constants)
+            nodes, stored = [*nodes, *more[0]], [*stored, *more[1]]
+        elif node.op_type == "DequantizeLinear" and node.input[0] in steps:
+            nodes.append(helper.make_node("Identity", node.input[:1], node.output))
+        else:
+            nodes.append(node)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.node[:]
+    copy.graph.node.extend(nodes)
+    copy.graph.initializer.extend(stored)
+    return copy
+
+
+def _kept(node: onnx.NodeProto, value: Array, constants: dict[str, Array]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Write y = keep * (x - value) + level: at the value exactly its level, so that ties are broken as in the model."""
+    scale, zero = (constants[name].astype(np.float64) for name in node.input[1:3])
+    low, high = (-128, 127) if constants[node.input[2]].dtype == np.int8 else (0, 255)
+    steps = np.round(value / scale) + zero
+    keep = ((steps >= low) & (steps <= high)).astype(np.float64)
+    level = (np.clip(steps, low, high) - zero) * scale
+    name = node.output[0]
+    arrays = {f"{name}/value": value, f"{name}/keep": keep, f"{name}/level": level}
+    nodes = [
+        helper.make_node("Sub", [node.input[0], f"{name}/value"], [f"{name}/moved"]),
+        helper.make_node("Mul", [f"{name}/moved", f"{name}/keep"], [f"{name}/kept"]),
+        helper.make_node("Add", [f"{name}/kept", f"{name}/level"], [name]),
+    ]
+    return nodes, [numpy_helper.from_array(array, key) for key, array in arrays.items()]
+
+
+def _optimised(model: onnx.ModelProto, level: str) -> onnx.ModelProto:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_ENABLE_{level}")
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = str(Path(folder) / "optimised.onnx")
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return onnx.load(options.optimized_model_filepath)
+
+
+def _fusions(model: onnx.ModelProto) -> str:
+    """Name the operators that only such tools write."""
+    unusual = {n.op_type for n in model.graph.node if n.domain not in ("", "ai.onnx") or "Quant" in n.op_type or "QLinear" in n.op_type}
+    return ", ".join(sorted(unusual))
+
+
