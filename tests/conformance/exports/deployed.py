@@ -1,9 +1,4 @@
-"""What is shipped instead of an exporter's file: optimised, fused, quantised and half-precision models.
-
-A quantised model has no gradient of its own; the straight-through estimate is the derivative of the graph in which every
-rounding is replaced by what it does to the values at hand: keep them (shifted by the rounding error) or, where they
-saturate, hold them. That relaxed graph is plain float ONNX, whose gradients the other rows of the table vouch for.
-"""
+"""What is shipped instead of an exporter's file: optimised, fused, quantised and half-precision models."""
 
 import tempfile
 from collections.abc import Callable, Iterable
@@ -11,20 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import networks
-import numpy as np
 import onnx
 import onnxruntime
 import originals
 import torch
 from architectures import Architecture
 from artefact import Array, Artefact, Sample
-from onnx import helper, numpy_helper
 from torch import nn
+from unpacked import relaxed, unpacked
 
-from agnostic.converters.normalise import normalise
 from agnostic.converters.torch_import import to_torch
 
-SOURCES = ("deployed.py", *originals.SOURCES)
+SOURCES = ("deployed.py", "unpacked.py", *originals.SOURCES)
 _NETS: dict[str, Callable[[], nn.Module]] = {"cnn": networks.Residual, "cnn2": networks.Plain, "vit": networks.Tokens}
 Variant = Callable[[str], Artefact]
 
@@ -100,19 +93,18 @@ def fused(name: str) -> Artefact:
 
 
 def quantised(net: str, form: str) -> Artefact:
-    """Quantise to 8 bits with calibration; both forms are held to the relaxed QDQ graph's derivative."""
+    """Quantise with calibration; the straight-through gradient is held to that of the relaxed graph."""
     architecture = original(net)
     inputs = [{"x": architecture.inputs(size)["x"].numpy()} for size in originals.BATCHES]
     exported = originals.export(architecture.module, {"x": torch.from_numpy(inputs[0]["x"])}, "legacy")
     model = statically(exported, form, inputs)
-    twin = model if form == "QDQ" else statically(exported, "QDQ", inputs)
-    samples = tuple(_sample(model, twin, feeds) for feeds in inputs)
+    samples = tuple(_sample(model, feeds) for feeds in inputs)
     return Artefact(f"legacy, quantize_static {form}", model, "x", samples, straight=True, note=_fusions(model))
 
 
 def refused(net: str) -> Artefact:
     """Ask a quantised model for its exact gradient, which is zero."""
-    return quantised(net, "QDQ")._replace(straight=False)
+    return quantised(net, "QDQ")._replace(straight=False, due="refusal")
 
 
 def statically(model: onnx.ModelProto, form: str, data: list[dict[str, Array]]) -> onnx.ModelProto:
@@ -136,55 +128,13 @@ def statically(model: onnx.ModelProto, form: str, data: list[dict[str, Array]]) 
         return onnx.load(after)
 
 
-def _sample(model: onnx.ModelProto, twin: onnx.ModelProto, feeds: dict[str, Array]) -> Sample:
+def _sample(model: onnx.ModelProto, feeds: dict[str, Array]) -> Sample:
     names = [value.name for value in model.graph.output]
     point = torch.from_numpy(feeds["x"]).double().requires_grad_()
-    found = to_torch(relaxed(twin, feeds), dtype=torch.float64)(point)
+    found = to_torch(relaxed(unpacked(model), feeds), dtype=torch.float64)(point)
     weights = originals.weighting([found.detach().numpy()])
     gradient = torch.autograd.grad((torch.from_numpy(weights[0]) * found).sum(), point)[0].numpy()
     return Sample(feeds, dict(zip(names, weights, strict=True)), gradient)
-
-
-def relaxed(model: onnx.ModelProto, feeds: dict[str, Array]) -> onnx.ModelProto:
-    """Replace every rounding of an activation by keep-or-hold at the values of these feeds, in float64."""
-    model = normalise(model, dequantise=False)
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    steps = {n.output[0]: n for n in model.graph.node if n.op_type == "QuantizeLinear" and n.input[0] not in constants}
-    names = list(dict.fromkeys(step.input[0] for step in steps.values()))
-    with torch.no_grad():
-        found = to_torch(model, dtype=torch.float64).run({"x": torch.from_numpy(feeds["x"]).double()}, names)
-    nodes, stored = [], []
-    for node in model.graph.node:
-        if node.output[0] in steps:
-            more = _kept(node, found[node.input[0]].numpy(), constants)
-            nodes, stored = [*nodes, *more[0]], [*stored, *more[1]]
-        elif node.op_type == "DequantizeLinear" and node.input[0] in steps:
-            nodes.append(helper.make_node("Identity", node.input[:1], node.output))
-        else:
-            nodes.append(node)
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.node[:]
-    copy.graph.node.extend(nodes)
-    copy.graph.initializer.extend(stored)
-    return copy
-
-
-def _kept(node: onnx.NodeProto, value: Array, constants: dict[str, Array]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Write y = keep * (x - value) + level: at the value exactly its level, so that ties are broken as in the model."""
-    scale, zero = (constants[name].astype(np.float64) for name in node.input[1:3])
-    low, high = (-128, 127) if constants[node.input[2]].dtype == np.int8 else (0, 255)
-    steps = np.round(value / scale) + zero
-    keep = ((steps >= low) & (steps <= high)).astype(np.float64)
-    level = (np.clip(steps, low, high) - zero) * scale
-    name = node.output[0]
-    arrays = {f"{name}/value": value, f"{name}/keep": keep, f"{name}/level": level}
-    nodes = [
-        helper.make_node("Sub", [node.input[0], f"{name}/value"], [f"{name}/moved"]),
-        helper.make_node("Mul", [f"{name}/moved", f"{name}/keep"], [f"{name}/kept"]),
-        helper.make_node("Add", [f"{name}/kept", f"{name}/level"], [name]),
-    ]
-    return nodes, [numpy_helper.from_array(array, key) for key, array in arrays.items()]
 
 
 def _optimised(model: onnx.ModelProto, level: str) -> onnx.ModelProto:

@@ -10,6 +10,8 @@ import torch
 from artefact import Array, Artefact, Sample
 
 from agnostic.converters.torch_import import OnnxModule, to_torch
+from agnostic.engine.autograd import Autograd
+from agnostic.engine.target import Target, Term
 from agnostic.errors import AgnosticError
 
 EXACT = 1e-5
@@ -71,6 +73,9 @@ def _differences(artefact: Artefact) -> Differences:
     session = running(artefact.model, artefact.straight)
     single = to_torch(artefact.model)
     forward = max(_forward(single, session, sample) for sample in artefact.samples)
+    if artefact.due == "refusal":
+        targets = [Target((Term(name, (0,)),), name) for name in artefact.samples[0].weights]
+        Autograd(artefact.model, straight_through=artefact.straight).check_path(targets, [artefact.source])
     if artefact.due != "gradient":
         return Differences(forward, np.nan, np.nan)
     double = to_torch(artefact.model, dtype=torch.float64, straight_through=artefact.straight)

@@ -93,7 +93,7 @@ class Plain(nn.Module):
         self.layers = nn.Sequential(
             nn.Conv2d(3, 8, 3, padding=1),
             nn.ReLU(),
-            nn.AvgPool2d(2),
+            nn.MaxPool2d(2),
             nn.Conv2d(8, 12, 3, padding=1),
             nn.LeakyReLU(0.1),
             nn.MaxPool2d(2),
