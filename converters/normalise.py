@@ -9,6 +9,7 @@ asked for by name in the normalised one. The steps, in order:
 4. whatever does not depend on a graph input is folded into initialisers.
 """
 
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def upgraded(model: ModelProto) -> ModelProto:
     try:
         converted = version_converter.convert_version(model, OPSET)
         return _unparked(converted) if parked else converted
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, shape_inference.InferenceError) as error:
         reason = str(error).strip().splitlines()[-1]
         message = f"opset {version} cannot be upgraded to {OPSET} ({reason}); export the model at a newer opset"
         raise ConversionError(message) from error
@@ -138,7 +139,7 @@ def set_aside(proto: ModelProto) -> tuple[ModelProto, list[TensorProto]]:
     moved = {tensor.name for tensor in heavy}
     inputs = [value for value in graph.input if value.name not in given]
     inputs += [helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)) for tensor in heavy]
-    light = GraphProto(name=graph.name or "graph", node=graph.node, input=inputs, output=graph.output)
+    light = GraphProto(name=graph.name or "graph", node=_ordered(graph), input=inputs, output=graph.output)
     light.value_info.extend(graph.value_info)
     light.initializer.extend(tensor for tensor in initialisers if tensor.name not in moved)
     # Before IR version 4 an initialiser had to be an input as well.
@@ -146,6 +147,18 @@ def set_aside(proto: ModelProto) -> tuple[ModelProto, list[TensorProto]]:
     model.functions.extend(proto.functions)
     model.metadata_props.extend(proto.metadata_props)
     return model, heavy
+
+
+def _ordered(graph: GraphProto) -> list[NodeProto]:
+    """Put every node after what it reads: some tools append nodes anywhere, and runtimes sort for themselves."""
+    makers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    needs = {i: {makers[name] for name in _reads(node) & makers.keys()} - {i} for i, node in enumerate(graph.node)}
+    if all(max(before, default=-1) < index for index, before in needs.items()):
+        return list(graph.node)
+    try:
+        return [graph.node[index] for index in TopologicalSorter(needs).static_order()]
+    except CycleError:  # only an inner name that hides an outer one looks like a circle in a graph that runs
+        return list(graph.node)
 
 
 def put_back(graph: GraphProto, heavy: list[TensorProto]) -> None:
@@ -218,9 +231,13 @@ def _tensor(value: Any, name: str) -> TensorProto:
 def _used(graph: GraphProto) -> set[str]:
     """Collect every name that nodes, their subgraphs, or the outputs read."""
     names = {value.name for value in graph.output}
-    for node in graph.node:
-        names.update(node.input)
-        for attribute in node.attribute:
-            for inner in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
-                names |= _used(inner)
+    return names.union(*map(_reads, graph.node))
+
+
+def _reads(node: NodeProto) -> set[str]:
+    """Collect every name that a node reads, in its subgraphs too."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for inner in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
+            names |= _used(inner)
     return names

@@ -10,7 +10,7 @@ from torch import Tensor
 from agnostic.converters.torch_import.registry import operator, refuse
 
 TABLES = "ai.onnx.ml"
-_NO_GRADIENT = "decision trees have no gradient; occlusion, lime and kernel_shap work instead"
+_NO_GRADIENT = "decision trees have no gradient; occlusion, lime and kernelshap work instead"
 
 refuse("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", domain=TABLES, reason=_NO_GRADIENT)
 refuse(
