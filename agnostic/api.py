@@ -128,8 +128,11 @@ def prepare(model: Model, x: Any, method: Method, *, fill: str | None = None, **
         **options: of `inputs.reading.read_sample`.
 
     Raises:
-        UsageError: the method cannot run on this model, with the reason.
+        UsageError: the method cannot run on this model, with the reason; or torch is not installed.
+        ConversionError: the model has operators without a gradient.
     """
+    if "gradient" in method.needs:
+        _ = model.autograd.module  # says itself what is missing, with the status that belongs to it
     reason = method.obstacle(model)
     if reason is not None:
         raise UsageError(
@@ -159,7 +162,7 @@ def answer(
         raise UsageError("the list of targets is empty")
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"--batch-size {batch_size}: expected at least 1")
-    if at is not None and "activations" not in method.needs:
+    if at is not None and not {"activations", "gradient"} & set(method.needs):
         raise UsageError(f"{method.name} looks at no layer; drop --at {at}")
     resolved = tuple(_resolve(model, sample, item) for item in targets)
     return run(method, Task(model, sample, resolved, seed, at, batch_size, progress), method.settings(settings))
@@ -184,7 +187,8 @@ def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanatio
         "seconds": round(seconds, 3),
         "provider": task.model.provider,
         "versions": dict(versions()),
-        "parity": None,
+        "parity": task.parity._asdict() if "gradient" in method.needs else None,
+        "surrogates": list(task.model.autograd.surrogates) if "gradient" in method.needs else [],
     }
     chances = probabilities(task.model, task.sample, task.targets)
     return [
@@ -209,9 +213,10 @@ def _record(method: Method, task: Task, found: Attribution, index: int, common: 
         target=target.name,
         method=method.name,
         meta=meta,
-        picture=task.sample.picture,
+        picture=task.sample.picture if found.values.shape[1:] == features.shape else None,
         segments=features.labels if scored and features.is_grid else None,
         weights=np.ascontiguousarray(found.weights[index], np.float32) if found.weights is not None else None,
+        detail=np.ascontiguousarray(found.detail[index], np.float32) if found.detail is not None else None,
         data=features.x if features.is_grid else features.x[0],
     )
 

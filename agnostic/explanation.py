@@ -36,6 +36,8 @@ class Explanation:
         segments: (H, W) int32 features, where the method scored features; None otherwise.
         weights: (S,) float32, one per feature; None otherwise.
         data: (C, H, W) or (D,) float32, the explained input as the model ate it.
+        detail: float32, shaped like the tensor it was attributed to, before channels were summed; None where values
+            say all.
     """
 
     values: Floats
@@ -47,6 +49,7 @@ class Explanation:
     segments: npt.NDArray[np.int32] | None = None
     weights: Floats | None = None
     data: Floats | None = None
+    detail: Floats | None = None
 
     def __post_init__(self) -> None:
         """Take a copy of the record and read-only views of the arrays, so that nobody changes them by accident."""
@@ -85,7 +88,8 @@ class Explanation:
 
         # A 0-d array keeps a NaN base value, which JSON cannot hold.
         arrays = {name: np.ascontiguousarray(value) for name, value in self._arrays().items()}
-        write_whole(Path(path), save(arrays, {"format": FORMAT, "record": json.dumps(self._header(), sort_keys=True)}))
+        # One key: safetensors writes several in an order that changes from run to run.
+        write_whole(Path(path), save(arrays, {FORMAT: json.dumps(self._header(), sort_keys=True)}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Explanation":
@@ -100,9 +104,10 @@ class Explanation:
             with safe_open(path, framework="numpy") as file:
                 header = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            if header.get("format") != FORMAT:
-                raise InputError(f"{path}: no explanation written by this package (format {header.get('format')!r})")
-            record = json.loads(header["record"])
+            if FORMAT not in header:
+                found = ", ".join(sorted(header)) or "no header"
+                raise InputError(f"{path}: no explanation written by this package (expected {FORMAT}, found {found})")
+            record = json.loads(header[FORMAT])
             return cls(base_value=arrays.pop("base_value").item(), **record, **arrays)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: cannot be read as an explanation: {str(error).splitlines()[0]}") from error
@@ -159,7 +164,13 @@ class Explanation:
         return {"target": self.target, "method": self.method, "meta": dict(self.meta)}
 
     def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        optional = {"picture": self.picture, "segments": self.segments, "weights": self.weights, "data": self.data}
+        optional = {
+            "picture": self.picture,
+            "segments": self.segments,
+            "weights": self.weights,
+            "data": self.data,
+            "detail": self.detail,
+        }
         given = {name: value for name, value in optional.items() if value is not None}
         return {"values": self.values, "base_value": np.asarray(self.base_value, np.float64), **given}
 

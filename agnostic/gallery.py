@@ -118,7 +118,9 @@ def _caption(item: Explanation) -> str:
     parts = [short(item.target)]
     if item.meta.get("probability") is not None:
         parts[0] += f" {item.meta['probability']:.2f}"
-    if item.meta.get("r2") is not None:
+    if item.meta.get("parity") is not None:
+        parts.append(f"parity {item.meta['parity']['largest']:.0e}")
+    elif item.meta.get("r2") is not None:
         parts.append(f"fit R² {item.meta['r2']:.2f}")
     elif item.meta.get("layer"):
         parts.append(str(item.meta["layer"]))

@@ -7,15 +7,17 @@ loses its shape.
 from typing import TypeAlias
 
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, version_converter
 
-from agnostic.converters.graph import attribute, real_inputs
+from agnostic.converters.graph import attribute, opset, real_inputs
 
 Shape: TypeAlias = tuple[int | None, ...]
 
 # Shape arithmetic needs the values of short constants (sizes, axes, the factors of a Resize) and nothing else.
 _LONGEST_SHAPE = 64
 _PICTURE, _SEQUENCE = 224, 16
+# Before this version of ONNX a Reshape to a computed shape loses even its rank.
+_FOLLOWED = 14
 _TO_INT64 = frozenset({"ArgMax", "ArgMin", "NonZero", "Shape", "Size"})
 _TO_BOOL = frozenset({"And", "Equal", "Greater", "GreaterOrEqual", "IsNaN", "Less", "LessOrEqual", "Not", "Or"})
 
@@ -28,7 +30,7 @@ def infer(proto: ModelProto, batch: int | None = None) -> dict[str, ValueInfoPro
         batch: Infer anew as if every input had this many samples along its first axis, and a common size along every
             other axis that is not fixed; None keeps what is declared.
     """
-    skeleton = without_weights(proto)
+    skeleton = _upgraded(without_weights(proto))
     if batch is not None:
         _assume_batch(skeleton.graph, batch)
     try:
@@ -71,6 +73,16 @@ def without_weights(proto: ModelProto) -> ModelProto:
     shell = ModelProto(ir_version=proto.ir_version, graph=graph, functions=proto.functions)
     shell.opset_import.extend(proto.opset_import)
     return shell
+
+
+def _upgraded(skeleton: ModelProto) -> ModelProto:
+    """Lift an old model to a version whose reshapes inference can follow; as it is where that cannot be done."""
+    if opset(skeleton) >= _FOLLOWED or all(node.op_type != "Reshape" for node in skeleton.graph.node):
+        return skeleton
+    try:
+        return version_converter.convert_version(skeleton, _FOLLOWED)
+    except (version_converter.ConvertError, RuntimeError, ValueError):
+        return skeleton
 
 
 def _hollow(tensor: TensorProto) -> TensorProto:

@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from agnostic.kernels.masks import accumulate, compose, mix
     from agnostic.kernels.resize import bilinear, upsample_normalise
     from agnostic.kernels.rise import draw_cells, render
-    from agnostic.kernels.windows import occlude, spread
-
     from agnostic.kernels.superpixels import boundaries, segment_means, slic
+    from agnostic.kernels.windows import occlude, spread
 
 # `windows.windows` is missing on purpose: `agnostic.kernels.windows` is the module of that name.
 __all__ = [

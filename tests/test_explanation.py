@@ -70,8 +70,8 @@ def test_a_record_is_an_ordinary_safetensors_file_with_a_json_header(tmp_path: P
     with safe_open(tmp_path / "e.safetensors", framework="numpy") as file:
         header = file.metadata()
         assert sorted(file.keys()) == ["base_value", "data", "values"]
-    assert header["format"] == "agnostic.explanation.1"
-    assert json.loads(header["record"])["target"] == "price"
+    assert list(header) == ["agnostic.explanation.1"]
+    assert json.loads(header["agnostic.explanation.1"])["target"] == "price"
 
 
 def test_saving_twice_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_the_short_form_names_method_target_and_size() -> None:
 def write_foreign(path: Path, kind: str) -> None:
     values, base = np.zeros(2, np.float32), np.zeros(())
     record = json.dumps({"target": "t", "method": "m", "meta": {}})
-    mark = {"format": "agnostic.explanation.1", "record": record}
+    mark = "agnostic.explanation.1"
     match kind:
         case "text":
             path.write_text("hello")
@@ -142,19 +142,19 @@ def write_foreign(path: Path, kind: str) -> None:
         case "weights":
             save_file({"w": values}, path)
         case "newer":
-            save_file({"values": values, "base_value": base}, path, {**mark, "format": "agnostic.explanation.9"})
+            save_file({"values": values, "base_value": base}, path, {"agnostic.explanation.9": record})
         case "no values":
-            save_file({"base_value": base}, path, mark)
+            save_file({"base_value": base}, path, {mark: record})
         case "no base":
-            save_file({"values": values}, path, mark)
+            save_file({"values": values}, path, {mark: record})
         case "no record":
-            save_file({"values": values, "base_value": base}, path, {"format": mark["format"]})
+            save_file({"values": values, "base_value": base}, path, {"other": record})
         case "no json":
-            save_file({"values": values, "base_value": base}, path, {**mark, "record": "{"})
+            save_file({"values": values, "base_value": base}, path, {mark: "{"})
         case "a list":
-            save_file({"values": values, "base_value": base}, path, {**mark, "record": "[1]"})
+            save_file({"values": values, "base_value": base}, path, {mark: "[1]"})
         case "more":
-            save_file({"values": values, "base_value": base, "extra": base}, path, mark)
+            save_file({"values": values, "base_value": base, "extra": base}, path, {mark: record})
 
 
 FOREIGN = ["missing", "text", "empty", "folder", "weights", "newer", "no values", "no base", "no record", "no json"]

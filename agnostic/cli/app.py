@@ -29,6 +29,12 @@ MaxMemory = Annotated[
 ]
 RawOutput = Annotated[bool, typer.Option("--raw-output", help="Explain outputs as they are, softmax included.")]
 CustomOps = Annotated[bool, typer.Option("--allow-custom-ops", help="Accept operators of unknown domains.")]
+StraightThrough = Annotated[
+    bool, typer.Option("--straight-through", help="Differentiate rounding as the identity: an estimate.")
+]
+AllowParity = Annotated[
+    bool, typer.Option("--allow-parity", help="Give gradients even where the re-import differs from onnxruntime.")
+]
 LabelsFile = Annotated[Path | None, typer.Option("--labels", help="Class names: one a line, or JSON.")]
 Channels = Annotated[str | None, typer.Option("--channels", metavar="RGB|BGR|RGBA|L", help="Channels the model eats.")]
 LayoutOption = Annotated[str | None, typer.Option("--layout", metavar="NCHW|NHWC|NHW", help="Axes of its input.")]
@@ -150,6 +156,8 @@ def explain(
     resize: Resize = None,
     raw_output: RawOutput = False,
     allow_custom_ops: CustomOps = False,
+    straight_through: StraightThrough = False,
+    allow_parity: AllowParity = False,
 ) -> int:
     """Explain why MODEL gives a score to a target on each INPUT.
 
@@ -159,7 +167,8 @@ def explain(
 
     how = _opening(
         labels=labels, channels=channels, layout=layout, size=size, scale=scale, mean=mean, std=std, resize=resize,
-        device=device, raw_output=raw_output, allow_custom_ops=allow_custom_ops,
+        device=device, raw_output=raw_output, allow_custom_ops=allow_custom_ops, straight_through=straight_through,
+        allow_parity=allow_parity,
     )  # fmt: skip
     request = explaining.Request(
         model=model, tokens=(*inputs, *context.args), methods=method, targets=tuple(target or ()), at=at, out=out,

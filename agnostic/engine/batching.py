@@ -68,6 +68,11 @@ class BatchRunner:
         return self._free.proto
 
     @property
+    def takes_batches(self) -> bool:
+        """Whether more than one row may be run at once, as far as is known."""
+        return (self.declared is None or self._free is not self._as_given) and not self.loops
+
+    @property
     def loops(self) -> bool:
         """Whether a batch was tried and had to be run row by row."""
         return False in self._verdicts.values()

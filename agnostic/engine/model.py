@@ -1,47 +1,31 @@
 """Model: the one thing a user holds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
+import numpy.typing as npt
 
 from agnostic.converters import surgery
 from agnostic.converters.layers import Layer, find, layers
 from agnostic.converters.loader import Loaded
+from agnostic.engine.autograd import Autograd, GradientOf, has_torch
 from agnostic.engine.batching import BatchRunner
 from agnostic.engine.facts import Facts
 from agnostic.engine.naming import Names
-from agnostic.engine.runtime import Device, as_dtype
+from agnostic.engine.runtime import Device
+from agnostic.engine.signature import Tensor, class_axis_of, fitted, repeated, stored_shape, tensor_of, without_batch
 from agnostic.engine.target import Array, Floats, Target
-from agnostic.errors import InputError, ItemError, ModelError, UsageError, unknown
+from agnostic.errors import AgnosticError, InputError, ItemError, ModelError, UsageError, unknown
 
 if TYPE_CHECKING:
+    from agnostic.engine.gradients import Parity
     from agnostic.methods import Availability
 
 # Parts of the graph kept ready to run from a layer on; each holds sessions of its own.
 KEPT_TAILS = 8
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """An input or output of the graph: its sizes with the batch axis, a name for each free one."""
-
-    name: str
-    dtype: np.dtype[Any]
-    shape: tuple[int | str, ...]
-
-    @property
-    def is_integer(self) -> bool:
-        """Whether it holds integers."""
-        return bool(np.issubdtype(self.dtype, np.integer))
-
-    def __str__(self) -> str:
-        """Write it as `image float32 [batch, 3, 224, 224]`."""
-        return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]"
 
 
 class Model:
@@ -57,23 +41,26 @@ class Model:
     """
 
     def __init__(
-        self, loaded: Loaded, facts: Facts, *, name: str, device: Device = "auto", raw_output: bool = False
-    ) -> None:
+        self, loaded: Loaded, facts: Facts, *, name: str, device: Device = "auto", raw_output: bool = False,
+        straight_through: bool = False, allow_parity: bool = False,
+    ) -> None:  # fmt: skip
         """Wrap a loaded file; `agnostic.load` is the way to get one."""
         self.proto = loaded.proto
         self.sha256 = loaded.sha256
         self.path = loaded.path
         self.name = name
         self.raw_output = raw_output
+        self.straight_through = straight_through
+        self.allow_parity = allow_parity
         weights = {item.name for item in self.proto.graph.initializer}
-        self.inputs = tuple(_tensor(value) for value in self.proto.graph.input if value.name not in weights)
-        self.outputs = tuple(_tensor(value) for value in self.proto.graph.output)
+        self.inputs = tuple(tensor_of(value) for value in self.proto.graph.input if value.name not in weights)
+        self.outputs = tuple(tensor_of(value) for value in self.proto.graph.output)
         self.labels = facts.labels
         self.preprocess = facts.preprocess
         self.device: Device = device
         self._runner = BatchRunner(self.proto, device)
         self._tails: dict[tuple[str, ...], BatchRunner] = {}
-        self._retired_rows = 0
+        self._more_rows = 0  # differentiated, or run by tails that are no longer kept
 
     def __repr__(self) -> str:
         """Name the model with its signature."""
@@ -108,12 +95,12 @@ class Model:
     @cached_property
     def names(self) -> Names:
         """The names that targets of this model are made of."""
-        shapes = {item.name: _without_batch(item.shape) for item in self.outputs}
-        shapes |= {layer.name: _unnormalised(layer) for layer in self.layers if layer.name not in shapes}
+        shapes = {item.name: without_batch(item.shape) for item in self.outputs}
+        shapes |= {layer.name: stored_shape(layer) for layer in self.layers if layer.name not in shapes}
         scores = shapes[self.class_output.name]
         shapes[self.scores_tensor] = scores
         named = {layer.name: layer for layer in self.layers}
-        axis = _class_axis(scores, len(self.labels or ()))
+        axis = class_axis_of(scores, len(self.labels or ()))
         count = scores[axis] if scores else None
         labels = self.labels if self.labels and count in (None, len(self.labels)) else None
         return Names(self.scores_tensor, axis, shapes, named, labels)
@@ -145,7 +132,7 @@ class Model:
         missing = [item for item in self.inputs if item.name not in given]
         if missing:
             raise InputError(f"the model also needs the input {missing[0]}; give it as {missing[0].name}=VALUE")
-        return {item.name: _fitted(item, given[item.name]) for item in self.inputs}
+        return {item.name: fitted(item, given[item.name]) for item in self.inputs}
 
     def run(self, x: Array | Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Run the model on any number of rows.
@@ -190,18 +177,83 @@ class Model:
         wanted = tuple(outputs) if outputs is not None else tuple(i.name for i in self.outputs if i.name in shown)
         if stray := sorted(set(wanted) - set(shown)):
             raise UsageError(f"{stray[0]!r} does not depend on {at!r}; choose a tensor on the way from it")
-        feeds = {at: _fitted(_tensor(tail.freest.graph.input[0]), a)}
+        feeds = {at: fitted(tensor_of(tail.freest.graph.input[0]), a)}
         around = tail.inputs - {at}
         if around and x is None:
             raise InputError(f"a path around {at!r} needs the input {sorted(around)[0]!r}: give x as well")
         if around and x is not None:
             rows = len(feeds[at])
             feeds |= {
-                name: _repeated(value, rows) if name in self.batched_inputs else value
+                name: repeated(value, rows) if name in self.batched_inputs else value
                 for name, value in self.feeds(x).items()
                 if name in around
             }
         return tail.run(feeds, wanted)
+
+    def gradient(
+        self,
+        x: Array | Mapping[str, Array],
+        target: "str | int | Target | Sequence[str | int | Target]",
+        at: str | None = None,
+        *,
+        of: GradientOf = "logit",
+        batch_size: int | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Differentiate a target by any tensor, on the torch re-import of the graph.
+
+        Args:
+            x: the array of the first input, or one array per input by name, each (n, ...).
+            target: what is differentiated; a list differentiates several in the same pass.
+            at: by what: an input or a hidden tensor; the first floating input by default.
+            of: the target's logit, its probability, or its cross-entropy loss.
+            batch_size: rows per pass.
+
+        Returns:
+            (n, ...) like the tensor, in its own axis order; (targets, n, ...) for a list of targets.
+
+        Raises:
+            UsageError: torch is not installed.
+            ModelError: there is no gradient, or the re-imported graph is not the same model.
+        """
+        from agnostic.engine.gradients import gradient_of_rows
+
+        several = isinstance(target, Sequence) and not isinstance(target, str)
+        wanted = list(target) if isinstance(target, Sequence) and not isinstance(target, str) else [target]
+        targets = tuple(self.target(item) for item in wanted)
+        found = gradient_of_rows(self, self.feeds(x), targets, at or self._floating_input(), of, batch_size)
+        return found if several else found[0]
+
+    def parity(self, x: Array | Mapping[str, Array]) -> "Parity":
+        """Compare the torch re-import with onnxruntime on this input."""
+        from agnostic.engine.gradients import parity
+
+        return parity(self, x)
+
+    @cached_property
+    def autograd(self) -> Autograd:
+        """The re-imported graph that answers with gradients."""
+        return Autograd(self._runner.freest, straight_through=self.straight_through)
+
+    @property
+    def no_gradient(self) -> str | None:
+        """Why this model has no gradient; None when it has."""
+        if not has_torch():
+            return "needs torch: pip install 'agnostic-xai[grad]'"
+        try:
+            _ = self.autograd.module
+        except AgnosticError as error:
+            return str(error)
+        return None
+
+    def count_rows(self, rows: int) -> None:
+        """Count rows that were run and differentiated."""
+        self._more_rows += rows
+
+    def _floating_input(self) -> str:
+        floating = [item.name for item in self.inputs if np.issubdtype(item.dtype, np.floating)]
+        if not floating:
+            raise ModelError("no gradient here: every input holds integers; name a layer behind an embedding with at=")
+        return floating[0]
 
     def score(self, x: Array | Mapping[str, Array], targets: Sequence[Target]) -> Floats:
         """Read targets off the model's answer: (n, targets) float64.
@@ -246,6 +298,11 @@ class Model:
         return self._runner.batched_inputs
 
     @property
+    def takes_batches(self) -> bool:
+        """Whether more than one row may be run at once, as far as is known."""
+        return self._runner.takes_batches
+
+    @property
     def runs_row_by_row(self) -> bool:
         """Whether the graph turned out not to take batches."""
         return self._runner.loops
@@ -253,7 +310,7 @@ class Model:
     @property
     def evaluations(self) -> int:
         """Rows run so far, partial runs included."""
-        return self._retired_rows + self._runner.rows_run + sum(tail.rows_run for tail in self._tails.values())
+        return self._more_rows + self._runner.rows_run + sum(tail.rows_run for tail in self._tails.values())
 
     def _tail(self, at: str, wanted: tuple[str, ...] | None) -> BatchRunner:
         """The part of the graph behind a layer, up to what is wanted, or to every output and the scores."""
@@ -261,7 +318,7 @@ class Model:
         key = (at, *shown)
         if key not in self._tails:
             while len(self._tails) >= KEPT_TAILS:
-                self._retired_rows += self._tails.pop(next(iter(self._tails))).rows_run
+                self._more_rows += self._tails.pop(next(iter(self._tails))).rows_run
             exposed = surgery.expose(self._runner.freest, [name for name in shown if name != at], only=True)
             tail = surgery.tail(exposed, at)
             self._tails[key] = BatchRunner(tail, self.device, self.batched_inputs | {at})
@@ -281,58 +338,3 @@ def checked(scores: Floats, targets: Sequence[Target]) -> Floats:
             f"the model's answer for {targets[column].name!r} is {kind} on this input: there is nothing to explain"
         )
     return scores
-
-
-def _tensor(value: onnx.ValueInfoProto) -> Tensor:
-    kind = value.type
-    if not kind.HasField("tensor_type"):
-        raise ModelError(
-            f"{value.name!r} is a {kind.WhichOneof('value')}, not a tensor; export the model with plain tensors"
-        )
-    dims = kind.tensor_type.shape.dim
-    shape = tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or "?" for dim in dims)
-    return Tensor(value.name, onnx.helper.tensor_dtype_to_np_dtype(kind.tensor_type.elem_type), shape)
-
-
-def _without_batch(shape: Sequence[int | str]) -> tuple[int | None, ...]:
-    return tuple(size if isinstance(size, int) else None for size in shape[1:])
-
-
-def _unnormalised(layer: Layer) -> tuple[int | None, ...]:
-    """The layer's sizes in the tensor's own axis order."""
-    rest = list(layer.shape)
-    channels = rest.pop(0 if layer.kind != "tokens" else -1)
-    rest.insert(layer.channel_axis - 1, channels)
-    return tuple(rest)
-
-
-def _class_axis(shape: tuple[int | None, ...], labels: int) -> int:
-    """The axis as long as the labels, else the first that is longer than one."""
-    if labels and shape.count(labels) == 1:
-        return shape.index(labels)
-    return next((axis for axis, size in enumerate(shape) if size != 1), 0)
-
-
-def _fitted(item: Tensor, given: Any) -> Array:
-    """Cast one input, after checking its axes against the declaration."""
-    try:
-        value: Array = np.asarray(given)
-    except ValueError as error:
-        raise InputError(f"input {item}: the rows are not equally long; give a full array") from error
-    if value.dtype.kind in "OUSTMmc":
-        raise InputError(f"input {item}: got an array of dtype {value.dtype}; give numbers")
-    if value.ndim != len(item.shape):
-        raise InputError(f"input {item}: expected {len(item.shape)} axes, got shape {list(value.shape)}")
-    for axis, (size, expected) in enumerate(zip(value.shape, item.shape, strict=False)):
-        if axis and isinstance(expected, int) and expected > 0 and size != expected:
-            raise InputError(f"input {item}: expected size {expected} along axis {axis}, got shape {list(value.shape)}")
-    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
-        raise InputError(f"input {item}: the array holds NaN or infinite values; clean it first")
-    return as_dtype(value, item.dtype)
-
-
-def _repeated(value: Array, rows: int) -> Array:
-    return value if len(value) == rows else np.repeat(value[:1], rows, axis=0)
-
-
-__all__ = ["Model", "Tensor", "checked"]

@@ -27,6 +27,8 @@ def load(
     preprocess: Mapping[str, Any] | None = None,
     raw_output: bool = False,
     allow_custom_ops: bool = False,
+    straight_through: bool = False,
+    allow_parity: bool = False,
 ) -> Model:
     """Open a model through the one guarded loader.
 
@@ -37,6 +39,8 @@ def load(
         preprocess: single values that override or complete what the model declares; see `Preprocess`.
         raw_output: explain the outputs as they are, not the scores before their softmax.
         allow_custom_ops: accept operators of unknown domains.
+        straight_through: differentiate rounding in quantised models as the identity: an estimate, recorded as such.
+        allow_parity: give gradients even where the torch re-import differs from onnxruntime.
 
     Raises:
         ModelError: the file is missing, broken, unsafe, or cannot be run.
@@ -47,7 +51,15 @@ def load(
     facts = gather(loaded.proto, loaded.path)
     if labels is not None:
         facts = replace(facts, labels=read_labels(Path(labels)))
-    model = Model(loaded, facts, name=name, device=device, raw_output=raw_output)
+    model = Model(
+        loaded,
+        facts,
+        name=name,
+        device=device,
+        raw_output=raw_output,
+        straight_through=straight_through,
+        allow_parity=allow_parity,
+    )
     if labels is not None:
         _check_labels(model, Path(labels))
     return _override(model, facts, preprocess) if preprocess else model

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.engine.model import Model, Tensor
+from agnostic.engine.model import Model
+from agnostic.engine.signature import Tensor
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, UsageError
 from agnostic.inputs.features import Features

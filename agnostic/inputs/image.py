@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from agnostic.engine.model import Model, Tensor
+from agnostic.engine.model import Model
 from agnostic.engine.preprocess import Preprocess, assume
+from agnostic.engine.signature import Tensor
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, unknown
 from agnostic.inputs.array import complete, feature_names, one_row
@@ -115,7 +117,8 @@ def image_sample(
         is_grid=True,
     )
     name = Path(picture).name if isinstance(picture, str | os.PathLike) else "picture"
-    return Sample(model.feeds(arrays), tensor.name, sample_features, name, _shown(fitted), rgb, (*notes, *more))
+    refill = partial(_refill, pixels, labels, preprocess)
+    return Sample(model.feeds(arrays), tensor.name, sample_features, name, _shown(fitted), rgb, refill, (*notes, *more))
 
 
 def pixel_sample(
@@ -150,7 +153,12 @@ def pixel_sample(
     labels = regions(features, rgb)
     filler = fill_for(fill, pixels, labels, preprocess, seed)
     sample_features = Features(x, filler, labels, preprocess.channels_first, feature_names(labels), True)
-    return Sample(feeds, source, sample_features, "array", rgb, rgb, (*notes, *more))
+    refill = partial(_refill, pixels, labels, preprocess)
+    return Sample(feeds, source, sample_features, "array", rgb, rgb, refill, (*notes, *more))
+
+
+def _refill(pixels: Pixels, labels: Labels, preprocess: Preprocess, fill: str, seed: int) -> npt.NDArray[np.float32]:
+    return fill_for(fill, pixels, labels, preprocess, seed)
 
 
 def _rows(model: Model, given: Mapping[str, Array]) -> dict[str, Array]:

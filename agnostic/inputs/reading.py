@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from agnostic.engine.model import Model, Tensor
+from agnostic.engine.model import Model
+from agnostic.engine.signature import Tensor
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, UsageError, unknown
 from agnostic.inputs.array import array_sample, complete, read_array

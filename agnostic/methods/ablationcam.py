@@ -8,7 +8,7 @@ from agnostic.engine.model import checked
 from agnostic.engine.runtime import OutOfMemoryError
 from agnostic.engine.sweep import DEFAULT_BATCH
 from agnostic.engine.target import Floats
-from agnostic.methods._maps import LayerMap, as_stored, check_upstream, read_map, weigh
+from agnostic.methods._maps import LayerMap, as_stored, check_upstream, no_map, read_map, weigh
 from agnostic.methods.registry import Attribution, Task, method
 
 
@@ -17,14 +17,15 @@ from agnostic.methods.registry import Attribution, Task, method
     needs=("forward", "activations"),
     summary="The channels of a layer, weighted by how far the score falls without them.",
     pictures_only=True,
+    check=no_map,
 )
 def ablationcam(task: Task) -> Attribution:
     """Weigh the channels of a layer by the fall of the score without them (Ramaswamy and Desai, WACV 2020).
 
-    The weight of a channel is S - S_k, where S_k is the score with the channel at 0; the map is the positive part of the
-    weighted sum. The paper divides by S, which scales the whole map, turns it over where S is negative, as scores before
-    a softmax may be, and takes the maps of two targets apart. Only the rest of the model, behind the layer, runs for
-    each channel.
+    The weight of a channel is S - S_k, where S_k is the score with the channel at 0; the map is the positive part of
+    the weighted sum. The paper divides by S. That scales the whole map, turns it over where S is negative, as scores
+    before a softmax may be, and takes the maps of two targets apart. Only the rest of the model, behind the layer,
+    runs for each channel.
     """
     found = read_map(task)
     check_upstream(task, found.layer)

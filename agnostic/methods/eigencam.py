@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agnostic.methods._maps import Array32, paint, read_map
+from agnostic.methods._maps import Array32, no_map, paint, read_map
 from agnostic.methods.registry import Attribution, Task, method
 
 
@@ -11,6 +11,7 @@ from agnostic.methods.registry import Attribution, Task, method
     needs=("activations",),
     summary="The strongest pattern in a layer, whatever the class; needs one pass.",
     pictures_only=True,
+    check=no_map,
 )
 def eigencam(task: Task) -> Attribution:
     """Project a layer's map on its first principal component (Muhammad and Yeasin, IJCNN 2020).

@@ -13,18 +13,23 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from agnostic.engine.autograd import GradientOf
+from agnostic.engine.gradients import GradientBlock, Parity, Points, certified, gradient_sweep
 from agnostic.engine.model import Model
 from agnostic.engine.sweep import Block, Perturbation, Progress, sweep
 from agnostic.engine.target import Floats, Target
 from agnostic.errors import UsageError, unknown
 from agnostic.inputs.sample import Sample
 
-Need = Literal["forward", "activations"]
+if TYPE_CHECKING:
+    from agnostic.engine.backward import RuleName
+
+Need = Literal["forward", "activations", "gradient", "attention"]
 Seeds = np.random.Generator
 
 
@@ -36,12 +41,15 @@ class Attribution(NamedTuple):
         base_values: (targets,) the score the values start from; NaN where the method defines none.
         weights: (targets, features) float32 where the method scores features, else None.
         facts: one mapping of plain values per target: fit, samples, layer, ...
+        detail: (targets, *shape of the tensor it was attributed to) float32, before channels were summed and the map
+            was enlarged; None where values say all.
     """
 
     values: npt.NDArray[np.float32]
     base_values: Floats
     weights: npt.NDArray[np.float32] | None = None
     facts: Sequence[Mapping[str, Any]] = ()
+    detail: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,56 @@ class Task:
         features = self.sample.features
         return self.sweep(len(keep), lambda start, stop, out: features.blend(keep[start:stop], out))
 
+    @cached_property
+    def parity(self) -> Parity:
+        """How far the re-imported graph is from onnxruntime on this very input; see `engine.gradients.certified`."""
+        return certified(self.model, self.sample.arrays, self.targets)
+
+    @property
+    def source(self) -> str:
+        """The tensor that is explained: the layer `at`, or the sample's own input."""
+        return self.at or self.sample.source
+
+    @cached_property
+    def origin(self) -> npt.NDArray[np.float32]:
+        """What that tensor holds on the sample, one row without the batch axis, in its own axis order, float32."""
+        arrays = self.sample.arrays
+        held = arrays[self.source] if self.at is None else self.model.activations(arrays, self.at)
+        return np.ascontiguousarray(held[0], np.float32)
+
+    def gradient_sweep(
+        self,
+        count: int,
+        write: Callable[[int, int, npt.NDArray[np.float32]], None],
+        *,
+        also: Sequence[str] = (),
+        of: GradientOf = "logit",
+        rule: "RuleName" = "plain",
+    ) -> Iterator[GradientBlock]:
+        """Differentiate the targets by `source` at `count` points, batch by batch.
+
+        Args:
+            count: how many points.
+            write: `write(start, stop, out)` writes the values of `source` at points start..stop into `out`
+                (stop - start, *origin.shape) float32.
+            also: further tensors to differentiate by, in the same pass.
+            of: logit, probability or loss.
+            rule: how nonlinearities hand gradients back; see `engine.backward`.
+        """
+        _ = self.parity
+        points = Points(self.source, count, self.origin.shape, write)
+        return gradient_sweep(
+            self.model,
+            self.sample.arrays,
+            points,
+            self.targets,
+            (self.source, *also),
+            of=of,
+            rule=rule,
+            batch_size=self.batch_size,
+            progress=self.progress,
+        )
+
 
 Function = Callable[..., Attribution]
 
@@ -141,8 +199,10 @@ class Method:
 
     def obstacle(self, model: Model) -> str | None:
         """Say why this method cannot run on a model; None when it can."""
-        if "activations" in self.needs and not any(layer.kind == "map" for layer in model.layers):
+        if "activations" in self.needs and all(layer.kind == "vector" for layer in model.layers):
             return "the model has no hidden layer that is a map"
+        if "gradient" in self.needs and (reason := model.no_gradient):
+            return reason
         return self.check(model) if self.check is not None else None
 
     def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from agnostic.engine.target import Floats
 from agnostic.inputs.features import Array32
-from agnostic.methods._maps import read_map, weigh
+from agnostic.methods._maps import no_map, read_map, weigh
 from agnostic.methods.registry import Attribution, Task, method
 
 Variant = Literal["centred", "paper", "interpretdl"]
@@ -17,6 +17,7 @@ Variant = Literal["centred", "paper", "interpretdl"]
     needs=("forward", "activations"),
     summary="The channels of a layer, weighted by the scores they let through as masks.",
     pictures_only=True,
+    check=no_map,
 )
 def scorecam(task: Task, *, variant: Variant = "centred") -> Attribution:
     """Weigh the channels of a layer by what they let through as masks (Wang et al., CVPR Workshops 2020).

@@ -51,3 +51,24 @@ def test_contradictory_models_do_not_stop_it(build) -> None:
     proto.graph.initializer[0].dims[:] = [4, 3]
     assert shape_of(infer(proto)["h"]) in ((2, 3), None)
     assert isinstance(infer(proto)["x"], onnx.ValueInfoProto)
+
+
+def test_reshapes_of_old_opsets_keep_their_rank() -> None:
+    """Flattening a map with a free batch, as exporters to opset 13 write it."""
+    ends = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4, 6]),
+        helper.make_empty_tensor_value_info("y"),
+    ]
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Slice", ["shape", "zero", "two", "zero"], ["kept"]),
+        helper.make_node("Concat", ["kept", "rest"], ["sizes"], axis=0),
+        helper.make_node("Reshape", ["x", "sizes"], ["y"]),
+    ]
+    values = {"zero": [0], "two": [2], "rest": [-1]}
+    weights = [helper.make_tensor(name, TensorProto.INT64, [1], value) for name, value in values.items()]
+    for version in (11, 13, 17):
+        graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], weights)
+        proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)])
+        assert shape_of(infer(proto)["y"])[:2] == (None, 3)
+        assert shape_of(infer(proto, 2)["y"]) == (2, 3, 24)

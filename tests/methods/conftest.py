@@ -25,13 +25,23 @@ Build = Callable[..., Model]
 Explain = Callable[..., Attribution]
 
 
-def _model(nodes: list[onnx.NodeProto], weights: dict[str, Any], shape: list[Any], classes: int, **facts: Any) -> Model:
+def _model(
+    nodes: list[onnx.NodeProto],
+    weights: dict[str, Any],
+    shape: list[Any],
+    classes: int,
+    integers: dict[str, Any] | None = None,
+    **facts: Any,
+) -> Model:
     graph = helper.make_graph(
         nodes,
         "toy",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *shape])],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes])],
-        [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in weights.items()],
+        [
+            *(numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in weights.items()),
+            *(numpy_helper.from_array(np.asarray(value, np.int64), name) for name, value in (integers or {}).items()),
+        ],
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(proto, full_check=True)
@@ -128,6 +138,109 @@ def channels_last() -> Model:
 
 
 @pytest.fixture(scope="session")
+def curved() -> Model:
+    """Convolution, ReLU, and behind the map a hidden layer of tanh, so that gradients differ from place to place."""
+    random = np.random.default_rng(4)
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["map/pre"], kernel_shape=[3, 3], strides=[2, 2]),
+        helper.make_node("Relu", ["map/pre"], ["map"]),
+        helper.make_node("Flatten", ["map"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["hidden/pre"]),
+        helper.make_node("Tanh", ["hidden/pre"], ["hidden"]),
+        helper.make_node("MatMul", ["hidden", "v"], ["scores"]),
+    ]
+    weights = {
+        "kernel": random.normal(size=(4, 3, 3, 3)),
+        "w": random.normal(size=(100, 7)) / 10,
+        "v": random.normal(size=(7, 3)),
+    }
+    pixels = {"scale": 1 / 255, "mean": [0.5], "std": [0.25], "size": [12, 12]}
+    return _model(nodes, weights, [3, 12, 12], 3, preprocess=pixels)
+
+
+@pytest.fixture(scope="session")
+def transformer() -> Build:
+    """A 32 x 48 picture to tokens of 8 x 8 patches, one even attention over all tokens, a linear classifier.
+
+    A patch's token holds its mean colour and draws the mean of all tokens; special tokens hold 0.25. Score c is channel
+    c of the first token or of the mean.
+    """
+
+    def build(special: int = 1, read: str = "class", merged: bool = False) -> Model:
+        side = 4 if merged else 8
+        kernel = np.zeros((3, 3, side, side))
+        kernel[np.arange(3), np.arange(3)] = 1 / side**2
+        nodes = [
+            helper.make_node("Conv", ["x", "kernel"], ["patches"], kernel_shape=[side] * 2, strides=[side] * 2),
+            *(_merge() if merged else [helper.make_node("Reshape", ["patches", "flat"], ["rows"])]),
+            helper.make_node("Transpose", ["rows"], ["places"], perm=[0, 2, 1]),
+            *(_join_special() if special else []),
+            helper.make_node("Add", ["joined" if special else "places", "position"], ["tokens"]),
+            *_attention(),
+            helper.make_node("Gather", ["mixed", "zero"], ["pooled"], axis=1)
+            if read == "class"
+            else helper.make_node("ReduceMean", ["mixed"], ["pooled"], axes=[1], keepdims=0),
+            helper.make_node("MatMul", ["pooled", "head"], ["scores"]),
+        ]
+        weights = {
+            "kernel": kernel,
+            "cls": np.full((1, max(special, 1), 3), 0.25),
+            "position": np.zeros((1, 24 + special, 3)),
+            "wq": np.zeros((3, 3)),
+            "wk": np.eye(3),
+            "wo": np.eye(3),
+            "head": np.eye(3)[:, :2],
+        }
+        sizes = {"flat": [0, 3, -1], "cls_tail": [max(special, 1), 3], "zero": 0, "merge": [-1, 3, 4, 2, 6, 2]}
+        pixels = {"scale": 1 / 255, "mean": [0.0], "std": [1.0], "size": [32, 48]}
+        return _model(nodes, weights, [3, 32, 48], 2, integers=sizes, preprocess=pixels)
+
+    return build
+
+
+def _join_special() -> list[onnx.NodeProto]:
+    """Put learnt tokens before the places, as exporters write it: spread over the batch first."""
+    return [
+        helper.make_node("Shape", ["x"], ["batch"], start=0, end=1),
+        helper.make_node("Concat", ["batch", "cls_tail"], ["spread"], axis=0),
+        helper.make_node("Expand", ["cls", "spread"], ["special"]),
+        helper.make_node("Concat", ["special", "places"], ["joined"], axis=1),
+    ]
+
+
+def _merge() -> list[onnx.NodeProto]:
+    """Halve the grid of patches, so that no convolution has its size."""
+    return [
+        helper.make_node("Reshape", ["patches", "merge"], ["squares"]),
+        helper.make_node("ReduceMean", ["squares"], ["merged"], axes=[3, 5], keepdims=0),
+        helper.make_node("Reshape", ["merged", "flat"], ["rows"]),
+    ]
+
+
+def _attention() -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("MatMul", ["tokens", "wq"], ["q"]),
+        helper.make_node("MatMul", ["tokens", "wk"], ["k"]),
+        helper.make_node("Transpose", ["k"], ["kt"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["q", "kt"], ["likeness"]),
+        helper.make_node("Softmax", ["likeness"], ["attention"], axis=-1),
+        helper.make_node("MatMul", ["attention", "tokens"], ["drawn"]),
+        helper.make_node("MatMul", ["drawn", "wo"], ["projected"]),
+        helper.make_node("Add", ["tokens", "projected"], ["mixed/sum"]),
+        helper.make_node("Relu", ["mixed/sum"], ["mixed"]),
+    ]
+
+
+@pytest.fixture(scope="session")
+def landscape_picture() -> Any:
+    """Red in the patch in row 1, column 4, green in row 3, column 0, of 4 x 6; dim noise in all colours."""
+    pixels = np.random.default_rng(3).integers(0, 30, (32, 48, 3)).astype(np.uint8)
+    pixels[8:16, 32:40, 0] = 250
+    pixels[24:32, 0:8, 1] = 250
+    return pixels
+
+
+@pytest.fixture(scope="session")
 def averaged_picture() -> Any:
     return np.random.default_rng(5).integers(0, 256, (12, 12, 3)).astype(np.uint8)
 
@@ -170,3 +283,18 @@ def _sample(model: Model, given: Any, fill: str) -> Sample:
     if given.dtype == np.uint8:
         return image_sample(model, given, features="grid:8", fill=fill)
     return array_sample(model, {"x": given})
+
+
+@pytest.fixture(scope="session")
+def by_hand() -> Any:
+    """The map of `curved` and the gradients of its scores by it, by the chain rule: (C, h, w), (targets, C, h, w)."""
+
+    def derive(model: Model, pixels: Any) -> tuple[Any, Any]:
+        x = ((pixels.astype(np.float32) / 255 - 0.5) / 0.25).transpose(2, 0, 1)[None]
+        weights = {item.name: numpy_helper.to_array(item).astype(np.float64) for item in model.proto.graph.initializer}
+        maps = model.activations(x, "map")[0].astype(np.float64)
+        hidden = np.tanh(maps.ravel() @ weights["w"])
+        gradients = (weights["v"].T * (1 - hidden**2)) @ weights["w"].T
+        return maps, gradients.reshape(-1, *maps.shape)
+
+    return derive

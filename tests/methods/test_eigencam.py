@@ -19,3 +19,13 @@ def test_one_pass_is_enough(averaged, explain, averaged_picture):
     before = averaged.evaluations
     explain("eigencam", averaged, averaged_picture)
     assert averaged.evaluations == before + 1
+
+
+def test_the_places_among_tokens_are_a_map(transformer, explain, landscape_picture):
+    rows = (landscape_picture.reshape(4, 8, 6, 8, 3).mean(axis=(1, 3)) / 255).reshape(24, 3)
+    _, vectors = np.linalg.eigh(rows.T @ rows)
+    projection = rows @ vectors[:, -1]
+    projection *= np.sign(projection @ rows.mean(axis=1))
+    found = explain("eigencam", transformer(2), landscape_picture)
+    expected = bilinear(projection.reshape(1, 4, 6).astype(np.float32), (32, 48))
+    np.testing.assert_allclose(found.values, expected, atol=1e-5)

@@ -5,9 +5,39 @@ import pytest
 
 from agnostic import methods
 
-QUICK = {"lime": {"samples": 250, "stop": 0.999}, "kernelshap": {"samples": 200}, "rise": {"masks": 150}}
-ON_PICTURES = ["ablationcam", "eigencam", "kernelshap", "lime", "occlusion", "rise", "scorecam"]
-ON_ARRAYS = ["kernelshap", "lime", "occlusion", "rise"]
+QUICK = {
+    "lime": {"samples": 250, "stop": 0.999},
+    "kernelshap": {"samples": 200},
+    "rise": {"masks": 150},
+    "blur_ig": {"steps": 8},
+    "expected_gradients": {"samples": 9},
+    "integrated_gradients": {"steps": 7},
+    "smoothgrad": {"samples": 9},
+    "smoothgrad_squared": {"samples": 9},
+    "smoothgradcam++": {"samples": 9},
+    "vargrad": {"samples": 9},
+    "xrai": {"steps": 7, "segments": (8,)},
+}
+PERTURBATION = ["kernelshap", "lime", "occlusion", "rise"]
+GRADIENT = [
+    "deconvolution",
+    "deeplift",
+    "expected_gradients",
+    "guided_backprop",
+    "input_x_gradient",
+    "integrated_gradients",
+    "saliency",
+    "smoothgrad",
+    "smoothgrad_squared",
+    "vargrad",
+]
+MAPS = ["ablationcam", "eigencam", "fem", "gradcam", "gradcam++", "guided_gradcam", "hirescam", "layercam", "scorecam"]
+MAPS += ["smoothgradcam++", "xgradcam", "blur_ig", "xrai"]
+# Other tests promise the same of these, on a transformer, and on a network that ends the way cam needs.
+ELSEWHERE = ["bidirectional_transformer", "cam", "generic_attention", "rollout", "tam"]
+ONE_PASS = {"eigencam", "fem"}
+ON_PICTURES = [*PERTURBATION, *GRADIENT, *MAPS]
+ON_ARRAYS = [*PERTURBATION, *GRADIENT]
 
 
 @pytest.fixture(params=[*((name, True) for name in ON_PICTURES), *((name, False) for name in ON_ARRAYS)])
@@ -23,7 +53,7 @@ def ask(request, explain, two_patches, patches_picture, perceptron):
 
 
 def test_every_method_is_tested():
-    assert sorted([*ON_PICTURES, "cam"]) == [item.name for item in methods.all_methods()]
+    assert sorted([*ON_PICTURES, *ELSEWHERE]) == [item.name for item in methods.all_methods()]
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -46,7 +76,7 @@ def test_targets_together_are_targets_alone(ask):
     for at in (0, 1):
         alone = ask((at,))
         np.testing.assert_allclose(together.values[at], alone.values[0], atol=2e-5)
-        assert together.facts[at].keys() == alone.facts[0].keys()
+        assert [item.keys() for item in together.facts[at : at + 1]] == [item.keys() for item in alone.facts]
 
 
 @pytest.mark.parametrize("name", ["kernelshap", "lime", "rise"])
@@ -75,4 +105,4 @@ def test_progress_ends_at_the_whole(explain, two_patches, patches_picture):
         task = {"progress": lambda *step, steps=steps: steps.append(step)}
         explain(name, two_patches, patches_picture, task=task, **QUICK.get(name, {}))
         assert not steps or steps[-1][0] == steps[-1][1], name
-        assert steps or name == "eigencam"
+        assert steps or name in ONE_PASS

@@ -80,3 +80,15 @@ def test_a_map_of_one_place_shows_nothing(averaged, explain, averaged_picture):
 def test_a_vector_is_no_map(perceptron, explain):
     with pytest.raises(UsageError, match="no map over two axes"):
         explain("eigencam", perceptron, np.ones(6, np.float32), task={"at": "hidden"})
+
+
+def test_the_places_of_a_transformer_are_masks(transformer, explain, landscape_picture):
+    red, green = explain("scorecam", transformer(), landscape_picture, (0, 1), fill="black").values
+    assert red[8:16, 32:40].max() == red.max() > 5 * red.mean()
+    assert green[24:32, :8].max() == green.max() > 5 * green.mean()
+
+
+def test_a_text_model_has_no_map_for_it(perceptron, squeezenet, transformer):
+    rows = {model: {row.name: row.runs for row in model.methods()} for model in (perceptron, squeezenet, transformer())}
+    for name in ("ablationcam", "eigencam", "fem", "gradcam", "scorecam"):
+        assert [found[name] for found in rows.values()] == [False, True, True]
