@@ -52,14 +52,20 @@ def main() -> None:
     if options.case:
         _work(*options.case.split("/", 1), options.cache)
         return
-    chosen = [(f, c) for f in FAMILIES for c in _cases(f, options.cache) if options.only in c and options.family in ("", f)]
+    chosen = [
+        (f, c) for f in FAMILIES for c in _cases(f, options.cache) if options.only in c and options.family in ("", f)
+    ]
     if options.list:
         print("\n".join(f"{family:10} {case}" for family, case in chosen))
         return
     verdicts = {family: {} for family in FAMILIES}  # type: dict[str, dict[str, Verdict]]
     for family, case in chosen:
         verdicts[family][case] = verdict = _verdict(family, case, options.cache)
-        print(f"{family:10} {case:32} {verdict['forward']:9.1e} {verdict['gradient']:9.1e}  {verdict['verdict']}", flush=True)
+        differences = " ".join(f"{verdict[key]:9.1e}" for key in ("forward", "value", "gradient"))
+        print(
+            f"{family:10} {case:34} {differences}  {verdict['verdict']}",
+            flush=True,
+        )
     if not (options.only or options.family):
         pages.write(verdicts, HERE.parents[1] / "docs" / "exports.md", _versions())
 
@@ -82,8 +88,8 @@ def _verdict(family: str, case: str, cache: Path) -> Verdict:
 
 
 _NOTHING = {
-    "exporter": "", "opset": 0, "nodes": 0, "batches": [], "forward": float("nan"), "gradient": float("nan"),
-    "seconds": 0.0, "note": "",
+    "exporter": "", "opset": 0, "nodes": 0, "batches": [], "forward": float("nan"), "value": float("nan"),
+    "gradient": float("nan"), "seconds": 0.0, "note": "",
 }  # fmt: skip
 
 
@@ -126,7 +132,9 @@ def _folder(family: str, case: str, cache: Path) -> Path:
 def _judging() -> str:
     """Hash what judges: the importer and its yardstick."""
     importer = HERE.parents[1] / "converters"
-    return _hash([HERE / "exports" / "judge.py", importer / "normalise.py", *sorted((importer / "torch_import").rglob("*.py"))])
+    return _hash(
+        [HERE / "exports" / "judge.py", importer / "normalise.py", *sorted((importer / "torch_import").rglob("*.py"))]
+    )
 
 
 def _hash(files: list[Path], more: str = "") -> str:

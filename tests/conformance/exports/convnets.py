@@ -1,4 +1,4 @@
-"""The designs of torchvision and timm that import only with compiled operators, written out small: same blocks, fewer."""
+"""Designs of torchvision and timm, which import only with compiled operators, written out: same blocks, fewer."""
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,9 @@ class DenseLayer(nn.Module):
     def __init__(self, width: int, growth: int) -> None:
         super().__init__()
         self.narrow = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, 4 * growth, 1, bias=False))
-        self.wide = nn.Sequential(nn.BatchNorm2d(4 * growth), nn.ReLU(), nn.Conv2d(4 * growth, growth, 3, 1, 1, bias=False))
+        self.wide = nn.Sequential(
+            nn.BatchNorm2d(4 * growth), nn.ReLU(), nn.Conv2d(4 * growth, growth, 3, 1, 1, bias=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([x, self.wide(self.narrow(x))], 1)
@@ -35,7 +37,12 @@ class DenseNet(nn.Module):
             layers += [DenseLayer(width + i * growth, growth) for i in range(depth)]
             width += depth * growth
             if index < 2:
-                layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, width // 2, 1, bias=False), nn.AvgPool2d(2)]
+                layers += [
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(),
+                    nn.Conv2d(width, width // 2, 1, bias=False),
+                    nn.AvgPool2d(2),
+                ]
                 width //= 2
         self.features = nn.Sequential(*layers, nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(width, 7)
@@ -59,7 +66,7 @@ class Mixed(nn.Module):
 
 
 class Inception(nn.Module):
-    """Inception v3: input rescaled per channel, mixed blocks, a reduction by ceil-mode pooling, dropout before the head."""
+    """Inception v3: channels rescaled, mixed blocks, ceil-mode pooling, dropout before the head."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +75,10 @@ class Inception(nn.Module):
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Dropout(), nn.Flatten(), nn.Linear(32, 7))
 
     def forward(self, x: Tensor) -> Tensor:
-        channels = [x[:, i : i + 1] * scale + shift for i, (scale, shift) in enumerate(((0.46, -0.03), (0.45, -0.09), (0.45, -0.19)))]
+        channels = [
+            x[:, i : i + 1] * scale + shift
+            for i, (scale, shift) in enumerate(((0.46, -0.03), (0.45, -0.09), (0.45, -0.19)))
+        ]
         return self.head(self.blocks(self.stem(torch.cat(channels, 1))))
 
 
@@ -78,7 +88,9 @@ class Inverted(nn.Module):
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
         wide = 3 * before
-        self.expand = nn.Sequential(nn.Conv2d(before, wide, 1, bias=False), nn.BatchNorm2d(wide, eps=1e-3), nn.Hardswish())
+        self.expand = nn.Sequential(
+            nn.Conv2d(before, wide, 1, bias=False), nn.BatchNorm2d(wide, eps=1e-3), nn.Hardswish()
+        )
         depthwise = nn.Conv2d(wide, wide, 5, stride, 2, groups=wide, bias=False)
         self.spread = nn.Sequential(depthwise, nn.BatchNorm2d(wide, eps=1e-3), nn.Hardswish())
         squeeze = [nn.AdaptiveAvgPool2d(1), nn.Conv2d(wide, 8, 1), nn.ReLU(), nn.Conv2d(8, wide, 1), nn.Hardsigmoid()]
@@ -130,10 +142,15 @@ class PackedViT(nn.Module):
     def __init__(self, width: int = 32, side: int = 4) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, width, 8, 8)
-        self.token, self.places = nn.Parameter(torch.zeros(1, 1, width)), nn.Parameter(torch.zeros(1, side**2 + 1, width))
+        self.token, self.places = (
+            nn.Parameter(torch.zeros(1, 1, width)),
+            nn.Parameter(torch.zeros(1, side**2 + 1, width)),
+        )
         self.attentions = nn.ModuleList(nn.MultiheadAttention(width, 4, batch_first=True) for _ in range(2))
         self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) for _ in range(5))
-        self.mlps = nn.ModuleList(nn.Sequential(nn.Linear(width, 64), nn.GELU(), nn.Linear(64, width)) for _ in range(2))
+        self.mlps = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, 64), nn.GELU(), nn.Linear(64, width)) for _ in range(2)
+        )
         self.head = nn.Linear(width, 7)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -152,7 +169,9 @@ class MaxViT(nn.Module):
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, 2, 1), nn.BatchNorm2d(width), nn.GELU(), Inverted(width, width, 2))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, width, 3, 2, 1), nn.BatchNorm2d(width), nn.GELU(), Inverted(width, width, 2)
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.queries = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(2))
         self.bias = nn.Parameter(torch.zeros(2, 4, 16, 16))

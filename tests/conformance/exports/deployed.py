@@ -63,7 +63,9 @@ def halved(net: str) -> Artefact:
     inputs = [architecture.inputs(size) for size in originals.BATCHES]
     model = convert_float_to_float16(originals.export(architecture.module, inputs[0], "dynamo"), keep_io_types=True)
     samples = tuple(originals.answered(architecture, model, batch) for batch in inputs)
-    return Artefact("dynamo, float16", model, "x", samples, tolerance=1e-3, note="answers are float16: one step of them is 5e-4")
+    return Artefact(
+        "dynamo, float16", model, "x", samples, tolerance=1e-3, note="answers are float16: one step of them is 5e-4"
+    )
 
 
 def _fold_norms(module: nn.Module) -> None:
@@ -108,7 +110,7 @@ def refused(net: str) -> Artefact:
 
 
 def statically(model: onnx.ModelProto, form: str, data: list[dict[str, Array]]) -> onnx.ModelProto:
-    """Quantise weights to 7 bits, beyond which onnxruntime's integer kernels saturate on some CPUs, activations to 8."""
+    """Quantise activations to 8 bits, weights to 7: beyond, onnxruntime's kernels saturate on some CPUs."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -148,7 +150,9 @@ def _optimised(model: onnx.ModelProto, level: str) -> onnx.ModelProto:
 
 def _fusions(model: onnx.ModelProto) -> str:
     """Name the operators that only such tools write."""
-    unusual = {n.op_type for n in model.graph.node if n.domain not in ("", "ai.onnx") or "Quant" in n.op_type or "QLinear" in n.op_type}
+    unusual = {
+        n.op_type
+        for n in model.graph.node
+        if n.domain not in ("", "ai.onnx") or "Quant" in n.op_type or "QLinear" in n.op_type
+    }
     return ", ".join(sorted(unusual))
-
-

@@ -1,4 +1,4 @@
-"""Judge an artefact by the file alone: the re-import against onnxruntime, its float64 gradients against the original's."""
+"""Judge an artefact by its file: the re-import against onnxruntime, float64 gradients against the original's."""
 
 import time
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ EXACT = 1e-5
 
 
 class Verdict(NamedTuple):
-    """One row of the table; differences are relative to the largest magnitude, NaN where there was nothing to compare."""
+    """One row of the table; differences are shares of the largest magnitude, NaN where nothing was compared."""
 
     exporter: str
     opset: int
@@ -127,7 +127,7 @@ def _array(value: Any) -> Any:
 
 
 def _apart(found: Any, expected: Any) -> float:
-    """Return the largest difference as a share of the largest expected magnitude; anything not alike is infinitely far."""
+    """Return the largest difference as a share of the largest magnitude; anything unlike is infinitely far."""
     found, expected = np.asarray(found), np.asarray(expected)
     if found.shape != expected.shape or found.dtype.kind != expected.dtype.kind:
         return np.inf

@@ -1,4 +1,4 @@
-"""Networks written out in torch: the recurrent, tabular and token nets that no library sells, and small ones of each kind."""
+"""Networks written out in torch: recurrent, tabular and token nets, and a small one of each kind."""
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,9 @@ class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
-        self.left = nn.Sequential(nn.Conv2d(8, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 1))
+        self.left = nn.Sequential(
+            nn.Conv2d(8, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 1)
+        )
         self.down = nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.Conv2d(8, 16, 3, 2, 1, groups=4), nn.ReLU())
         self.head = nn.Linear(16, 5)
 

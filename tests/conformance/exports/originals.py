@@ -1,4 +1,4 @@
-"""From a torch module to an artefact: weights as trained ones are, an export, and the original's gradients in float64."""
+"""From a torch module to an artefact: weights as if trained, an export, the original's gradients in float64."""
 
 import io
 import logging
@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import torch
 from architectures import ARCHITECTURES, Architecture
+from architectures import architecture as built
 from artefact import Array, Artefact, Sample
 from torch import Tensor, nn
 
@@ -40,7 +41,7 @@ def trained(architecture: Architecture) -> nn.Module:
 def artefact(name: str, exporter: Exporter) -> Artefact:
     """Export one architecture; an exporter that gives up is an artefact without a model."""
     torch.manual_seed(0)
-    architecture = ARCHITECTURES[name]()
+    architecture = built(name)
     trained(architecture)
     batches = [architecture.inputs(size) for size in BATCHES]
     try:
@@ -50,7 +51,9 @@ def artefact(name: str, exporter: Exporter) -> Artefact:
     source = embedded(model, architecture) if architecture.embedding else next(iter(batches[0]))
     batches = batches[:1] if note else batches
     note = "; ".join(filter(None, (architecture.standing_for, note)))
-    return Artefact(exporter, model, source, tuple(answered(architecture, model, batch) for batch in batches), note=note)
+    return Artefact(
+        exporter, model, source, tuple(answered(architecture, model, batch) for batch in batches), note=note
+    )
 
 
 def exported(architecture: Architecture, inputs: dict[str, Tensor], exporter: Exporter) -> tuple[onnx.ModelProto, str]:
@@ -63,9 +66,15 @@ def exported(architecture: Architecture, inputs: dict[str, Tensor], exporter: Ex
         return export(architecture.module, inputs, exporter, free=False), "batch fixed by the exporter"
 
 
-def export(module: nn.Module, inputs: Mapping[str, Tensor], exporter: Exporter, free: bool = True, **options: Any) -> onnx.ModelProto:
+def export(
+    module: nn.Module, inputs: Mapping[str, Tensor], exporter: Exporter, free: bool = True, **options: Any
+) -> onnx.ModelProto:
     """Run one of torch's two exporters."""
-    axes: dict[str, Any] = {"dynamic_axes": {name: {0: "batch"} for name in inputs}, "dynamo": False, "opset_version": 17}
+    axes: dict[str, Any] = {
+        "dynamic_axes": {name: {0: "batch"} for name in inputs},
+        "dynamo": False,
+        "opset_version": 17,
+    }
     if exporter == "dynamo":
         shapes = tuple({0: torch.export.Dim("batch")} if free else None for _ in inputs)
         # A module with *args takes its shapes as one tuple.
@@ -76,9 +85,8 @@ def export(module: nn.Module, inputs: Mapping[str, Tensor], exporter: Exporter, 
     stream = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters' own deprecations and tracing notes
-        program = torch.onnx.export(
-            module, tuple(inputs.values()), None if exporter == "dynamo" else stream, input_names=list(inputs), **axes, **options
-        )  # fmt: skip
+        arguments = (module, tuple(inputs.values()), None if exporter == "dynamo" else stream)
+        program = torch.onnx.export(*arguments, input_names=list(inputs), **axes, **options)
     return program.model_proto if exporter == "dynamo" else onnx.load_from_string(stream.getvalue())
 
 
