@@ -212,6 +212,15 @@ def test_several_targets_are_answered_as_each_alone(pair: tuple[Toy, Model]) -> 
             np.testing.assert_allclose(one.detail, alone.detail, rtol=1e-4, atol=1e-8)
 
 
+@pytest.mark.parametrize("name", [*METHODS, "token"])
+def test_the_batch_size_and_the_run_change_nothing(pair: tuple[Toy, Model], name: str) -> None:
+    _, model = pair
+    x = {"x": np.random.default_rng(0).normal(size=(1, 3, 32, 32)).astype(np.float32)}
+    once, again, single = (explained(model, x, name, 1, batch_size=size) for size in (8, 8, 1))
+    np.testing.assert_array_equal(once.detail, again.detail)
+    np.testing.assert_allclose(once.detail, single.detail, rtol=1e-4, atol=1e-8)
+
+
 def test_rollout_hands_on_everything(pair: tuple[Toy, Model]) -> None:
     _, model = pair
     found = agnostic.explain(model, {"x": np.zeros((1, 3, 32, 32), np.float32)}, method="rollout", target=0)

@@ -9,6 +9,8 @@ QUICK = {"lime": {"samples": 250, "stop": 0.999}, "kernelshap": {"samples": 200}
 QUICK |= {"smoothgradcam++": {"samples": 3}}
 ON_PICTURES = ["ablationcam", "eigencam", "kernelshap", "lime", "occlusion", "rise", "scorecam"]
 ON_PICTURES += ["fem", "gradcam", "gradcam++", "guided_gradcam", "hirescam", "layercam", "smoothgradcam++", "xgradcam"]
+# On transformers, with the same promises: in test_attention.
+ON_ATTENTION = ["bidirectional_transformer", "generic_attention", "rollout", "tam"]
 ON_ARRAYS = ["kernelshap", "lime", "occlusion", "rise"]
 
 
@@ -25,7 +27,7 @@ def ask(request, explain, two_patches, patches_picture, perceptron):
 
 
 def test_every_method_is_tested():
-    assert sorted([*ON_PICTURES, "cam"]) == [item.name for item in methods.all_methods()]
+    assert sorted([*ON_PICTURES, *ON_ATTENTION, "cam"]) == [item.name for item in methods.all_methods()]
 
 
 @pytest.mark.parametrize("batch", [1, 3])
