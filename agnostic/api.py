@@ -21,11 +21,13 @@ from agnostic.explanation import Explanation
 from agnostic.inputs.reading import read_sample
 from agnostic.inputs.sample import Sample
 from agnostic.methods import Attribution, Method, Task, get
+from agnostic.methods.contrast import against_rivals
 
 OneTarget = str | int | Target | None
 
 # Scores that move less than this share of their size between a picture and its fill look untouched by the picture.
 UNTOUCHED = 1e-3
+VERSUS_REST = " vs rest"
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ def explain(
         model: a Model, or anything `load` opens.
         x: a path, a PIL image, pixels, or the array (or arrays by input name) that the model eats.
         method: a name that `agnostic methods` lists.
-        target: a class name or number, `layer:unit`, a difference such as `tabby - espresso`; the top class by
-            default. A list explains several targets in the same forward passes and returns a list.
+        target: a class name or number, `layer:unit`, a difference such as `tabby - espresso`, or `tabby vs rest`: what
+            speaks for the class rather than for all that the model weighs it against. The top class by default,
+            which `top` names too. A list explains several targets in the same forward passes and returns a list.
         at: the layer, for methods that read activations.
         source: the input that is explained, where the model has several.
         features: the pieces of a picture: `superpixels:N`, `grid:N`, or a label map.
@@ -234,7 +237,7 @@ def predict(model: Model, sample: Sample, top: int = 5) -> list[Prediction]:
 
 
 def probabilities(model: Model, sample: Sample, targets: Sequence[Target]) -> list[float | None]:
-    """The probability of each target that is a single class; None for any other."""
+    """The probability of each target that is a single class, alone or against the rest; None for any other."""
     classes = [_class_of(model, target) for target in targets]
     if all(index is None for index in classes):
         return [None] * len(classes)
@@ -243,12 +246,13 @@ def probabilities(model: Model, sample: Sample, targets: Sequence[Target]) -> li
 
 
 def _class_of(model: Model, target: Target) -> int | None:
-    """The class that a target is the score of, unweighted."""
-    term, names = target.terms[0], model.names
-    if len(target.terms) != 1 or term.tensor != names.scores or term.weight != 1:
+    """The class that a target is the score of, unweighted, or is set against the rest."""
+    terms, names = target.terms[:1] if target.name.endswith(VERSUS_REST) else target.terms, model.names
+    term = terms[0]
+    if len(terms) != 1 or term.tensor != names.scores or term.weight != 1:
         return None
     index = term.index[names.class_axis] if term.index else 0
-    return index if index is not None and names.class_target(index).terms == target.terms else None
+    return index if index is not None and names.class_target(index).terms == terms else None
 
 
 def untouched(model: Model, sample: Sample) -> bool:
@@ -284,7 +288,14 @@ def _per_class(values: npt.NDArray[np.generic], axis: int) -> Floats:
 
 
 def _resolve(model: Model, sample: Sample, target: OneTarget) -> Target:
-    return model.names.class_target(predict(model, sample, 1)[0].index) if target is None else model.target(target)
+    """Resolve what depends on the sample: `top` (the predicted class), and `... vs rest`."""
+    if isinstance(target, str) and target.strip().endswith(VERSUS_REST):
+        alone = _resolve(model, sample, target.strip().removesuffix(VERSUS_REST))
+        (contrast,) = against_rivals(model, sample, (alone,))
+        return Target(contrast.terms, alone.name + VERSUS_REST)
+    if target is None or (isinstance(target, str) and target.strip() == "top"):
+        return model.names.class_target(predict(model, sample, 1)[0].index)
+    return model.target(target)
 
 
 @cache

@@ -22,6 +22,7 @@ from onnx import (
     NodeProto,
     SparseTensorProto,
     TensorProto,
+    defs,
     helper,
     inliner,
     numpy_helper,
@@ -37,6 +38,7 @@ OPSET = 26
 
 # Weights above this many elements are kept out of the passes that serialise the whole model (2 GB is their limit).
 _LIGHT = 1024
+_PARKED = "parked"
 _SCAN_OPSET = 9  # before it, Scan carried a batch axis
 _BROADCAST_OPSET = 7  # before it, a PRelu's slope was per channel, not broadcast
 _DEFAULT_DOMAIN = ("", "ai.onnx")
@@ -55,11 +57,11 @@ def normalise(proto: ModelProto, *, dequantise: bool = True) -> ModelProto:
         dequantise: fold constant DequantizeLinear nodes into float weights. False keeps the stored integers, which
             take a quarter of the memory, and dequantises at every run.
     """
-    model, heavy = _set_aside(proto)
+    model, heavy = set_aside(proto)
     if model.functions:
         model = inliner.inline_local_functions(model, convert_version=True)
     model = upgraded(model)
-    _put_back(model.graph, heavy)
+    put_back(model.graph, heavy)
     _fold(model, _RANDOM if dequantise else _RANDOM | {"DequantizeLinear"})
     return model
 
@@ -76,12 +78,38 @@ def upgraded(model: ModelProto) -> ModelProto:
         raise ConversionError(f"opset {version} has a Scan of another meaning; export the model at opset 9 or later")
     if version < _BROADCAST_OPSET:
         _spread_slopes(model)
+    parked = _park(model, version)
     try:
-        return version_converter.convert_version(model, OPSET)
+        converted = version_converter.convert_version(model, OPSET)
+        return _unparked(converted) if parked else converted
     except (RuntimeError, ValueError, shape_inference.InferenceError) as error:
         reason = str(error).strip().splitlines()[-1]
         message = f"opset {version} cannot be upgraded to {OPSET} ({reason}); export the model at a newer opset"
         raise ConversionError(message) from error
+
+
+def _park(model: ModelProto, version: int) -> bool:
+    """Take operators that only a runtime knows, though in the default domain, out of the converter's way."""
+    strange = [
+        node
+        for node in model.graph.node
+        if node.domain in _DEFAULT_DOMAIN and not defs.has(node.op_type, max_inclusive_version=version)
+    ]
+    for node in strange:
+        node.domain = _PARKED
+    if strange:
+        model.opset_import.append(helper.make_opsetid(_PARKED, 1))
+    return bool(strange)
+
+
+def _unparked(model: ModelProto) -> ModelProto:
+    for node in model.graph.node:
+        if node.domain == _PARKED:
+            node.domain = ""
+    imports = [entry for entry in model.opset_import if entry.domain != _PARKED]
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
+    return model
 
 
 def _spread_slopes(model: ModelProto) -> None:
@@ -102,7 +130,7 @@ def _spread_slopes(model: ModelProto) -> None:
             stored.dims.extend([1] * (rank - 2))
 
 
-def _set_aside(proto: ModelProto) -> tuple[ModelProto, list[TensorProto]]:
+def set_aside(proto: ModelProto) -> tuple[ModelProto, list[TensorProto]]:
     """Copy the model with its heavy initialisers declared as inputs, and return these beside it."""
     graph = proto.graph
     initialisers = [*graph.initializer, *map(_dense, graph.sparse_initializer)]
@@ -133,7 +161,8 @@ def _ordered(graph: GraphProto) -> list[NodeProto]:
         return list(graph.node)
 
 
-def _put_back(graph: GraphProto, heavy: list[TensorProto]) -> None:
+def put_back(graph: GraphProto, heavy: list[TensorProto]) -> None:
+    """Undo, in place, what `set_aside` did."""
     names = {tensor.name for tensor in heavy}
     inputs = [value for value in graph.input if value.name not in names]
     del graph.input[:]

@@ -122,7 +122,11 @@ def explain(
     ] = "lime",
     target: Annotated[
         list[str] | None,
-        typer.Option("--target", "-t", help="Class name or number, layer:unit, 'tabby - espresso'; may be repeated."),
+        typer.Option(
+            "--target",
+            "-t",
+            help="Class name or number, 'tabby vs rest', 'tabby - espresso', layer:unit; may be repeated.",
+        ),
     ] = None,
     at: Annotated[str | None, typer.Option("--at", metavar="LAYER", help="The layer to explain at.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where figures and records go.")] = Path(),

@@ -13,7 +13,7 @@ from agnostic.gallery import short
 from agnostic.methods import get
 
 METHODS = ("lime", "occlusion", "rise", "scorecam", "cam", "ablationcam", "kernelshap")
-CAT, COFFEE = "Egyptian cat", "coffee mug"
+CAT, COFFEE = "Egyptian cat vs rest", "coffee mug vs rest"
 
 
 def demo(out: Path, *, as_json: bool, quiet: bool, seed: int) -> int:

@@ -92,7 +92,7 @@ def _explain_one(request: Request, model: Model, tokens: Tokens, name: str, give
 
 
 def _warn(model: Model, sample: Sample, quiet: bool) -> None:
-    for line in sample.notes:
+    for line in (*model.notes, *sample.notes):
         common.note(line, quiet)
     if api.untouched(model, sample):
         common.note(
@@ -136,7 +136,7 @@ def _report(model: Model, sample: Sample, found: Sequence[Explanation], files: l
     records, figures = files
     return {
         "input": sample.name,
-        "notes": list(sample.notes),
+        "notes": [*model.notes, *sample.notes],
         "predictions": [vars(item) for item in api.predict(model, sample)],
         "explanations": [_summary(item, path) for item, path in zip(found, records, strict=True)],
         "figures": [str(path) for path in figures],

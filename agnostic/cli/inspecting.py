@@ -26,7 +26,7 @@ def inspect(source: str, how: Mapping[str, Any], *, as_json: bool) -> int:
     console.print(f"[bold]{model.name}[/bold]  {model.path or ''}", markup=True)
     console.print(_facts_table(model))
     console.print(_layers_table(model))
-    for line in _preprocess(model)[1]:
+    for line in (*model.notes, *_preprocess(model)[1]):
         common.note(line)
     return 0
 
@@ -46,7 +46,7 @@ def as_mapping(model: Model) -> dict[str, Any]:
         "preprocess": preprocess.as_dict() if preprocess else None,
         "labels": list(model.labels) if model.labels else None,
         "layers": [asdict(layer) for layer in model.layers],
-        "notes": list(notes),
+        "notes": [*model.notes, *notes],
     }
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from agnostic.engine.gradients import Parity
     from agnostic.methods import Availability
 
+# Parts of the graph kept ready to run from a layer on; each holds sessions of its own.
+KEPT_TAILS = 8
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -78,6 +81,7 @@ class Model:
         self._runner = BatchRunner(self.proto, device)
         self._tails: dict[tuple[str, ...], BatchRunner] = {}
         self._differentiated = 0
+        self._retired_rows = 0
 
     def __repr__(self) -> str:
         """Name the model with its signature."""
@@ -296,6 +300,14 @@ class Model:
         rows: tuple[Availability, ...] = import_module("agnostic.methods").availability(self)
         return rows
 
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about the file's own declarations, one line each."""
+        count = self.names.class_count
+        if not self.labels or count in (None, len(self.labels)):
+            return ()
+        return (f"the model declares {len(self.labels)} labels for {count} classes: they are not used",)
+
     @property
     def provider(self) -> str:
         """The onnxruntime execution provider in use."""
@@ -319,13 +331,16 @@ class Model:
     @property
     def evaluations(self) -> int:
         """Rows run so far, partial runs included."""
-        return self._differentiated + self._runner.rows_run + sum(tail.rows_run for tail in self._tails.values())
+        tails = sum(tail.rows_run for tail in self._tails.values())
+        return self._differentiated + self._retired_rows + self._runner.rows_run + tails
 
     def _tail(self, at: str, wanted: tuple[str, ...] | None) -> BatchRunner:
         """The part of the graph behind a layer, up to what is wanted, or to every output and the scores."""
         shown = wanted or tuple(dict.fromkeys((*(item.name for item in self.outputs), self.scores_tensor)))
         key = (at, *shown)
         if key not in self._tails:
+            while len(self._tails) >= KEPT_TAILS:
+                self._retired_rows += self._tails.pop(next(iter(self._tails))).rows_run
             exposed = surgery.expose(self._runner.freest, [name for name in shown if name != at], only=True)
             tail = surgery.tail(exposed, at)
             self._tails[key] = BatchRunner(tail, self.device, self.batched_inputs | {at})

@@ -25,8 +25,8 @@ class Term:
     def read(self, values: Array) -> Floats:
         """Read (n, ...) values into (n,) float64."""
         picked = values[(slice(None), *(slice(None) if i is None else i for i in self.index))]
-        numbers: Floats = picked.astype(np.float64).reshape(len(values), -1).mean(axis=1)
-        return self.weight * numbers
+        numbers: Floats = picked.astype(np.float64)
+        return self.weight * (numbers if numbers.ndim == 1 else numbers.reshape(len(values), -1).mean(axis=1))
 
     def __str__(self) -> str:
         """Write the term as it can be typed: `logits[281]`."""

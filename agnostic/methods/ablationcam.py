@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from agnostic.engine.limits import current
 from agnostic.engine.model import checked
+from agnostic.engine.runtime import OutOfMemoryError
 from agnostic.engine.sweep import DEFAULT_BATCH
 from agnostic.engine.target import Floats
 from agnostic.methods._maps import LayerMap, as_stored, check_upstream, no_map, read_map, weigh
@@ -21,17 +22,14 @@ from agnostic.methods.registry import Attribution, Task, method
 def ablationcam(task: Task) -> Attribution:
     """Weigh the channels of a layer by the fall of the score without them (Ramaswamy and Desai, WACV 2020).
 
-    The weight of a channel is (S - S_k) / |S|, where S_k is the score with the channel at 0; the map is the positive
-    part of the weighted sum. Only the rest of the model, behind the layer, runs for each channel.
+    The weight of a channel is S - S_k, where S_k is the score with the channel at 0; the map is the positive part of the
+    weighted sum. The paper divides by S, which scales the whole map, turns it over where S is negative, as scores before
+    a softmax may be, and takes the maps of two targets apart. Only the rest of the model, behind the layer, runs for
+    each channel.
     """
     found = read_map(task)
     check_upstream(task, found.layer)
-    falls = _falls(task, found)
-    # |S| where the paper has S: the same for a class that is recognised, and no change of sign where the score is
-    # negative, as scores before a softmax may be.
-    scale = np.abs(task.scores)[:, None]
-    weights = falls / np.where(scale > 0, scale, 1)
-    values = np.maximum(weigh(weights, found.values, task.sample.features.shape), 0)
+    values = np.maximum(weigh(_falls(task, found), found.values, task.sample.features.shape), 0)
     facts = [{"layer": found.layer.name, "channels": len(found.values)}] * len(values)
     return Attribution(values, np.full(len(values), np.nan), facts=facts)
 
@@ -41,14 +39,21 @@ def _falls(task: Task, found: LayerMap) -> Floats:
     # Without a channel that is 0 anyway, everything stays as it is.
     live = np.flatnonzero(found.values.any(axis=(1, 2)))
     falls = np.zeros((len(task.targets), len(found.values)))
-    size = task.batch_size or DEFAULT_BATCH
-    for start in range(0, len(live), size):
+    size, start = task.batch_size or DEFAULT_BATCH, 0
+    while start < len(live):
         if (deadline := current()) is not None:
             deadline.check()
         channels = live[start : start + size]
-        falls[:, channels] = (task.scores - _without(task, found, channels)).T
+        try:
+            falls[:, channels] = (task.scores - _without(task, found, channels)).T
+        except OutOfMemoryError:
+            if size == 1:
+                raise
+            size = (size + 1) // 2
+            continue
+        start += len(channels)
         if task.progress is not None:
-            task.progress(min(start + size, len(live)), len(live))
+            task.progress(start, len(live))
     return falls
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, defs, helper, inliner
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, defs, helper, inliner, shape_inference
 
 import agnostic.converters.torch_import.ops  # noqa: F401  (registers the operators)
-from agnostic.converters.torch_import.graph import Graph, Step
+from agnostic.converters.normalise import put_back, set_aside
+from agnostic.converters.torch_import.graph import Graph
 from agnostic.converters.torch_import.precision import Precision
 from agnostic.converters.torch_import.registry import Node, Operator, find, refusal
+from agnostic.converters.torch_import.step import Step
 from agnostic.errors import ConversionError
 
 #: Operators whose gradient is replaced by the identity's when straight-through estimates are asked for.
@@ -32,12 +34,23 @@ def expanded(model: ModelProto) -> ModelProto:
         bodies = sorted(kind for kind in kinds if find(*kind) is None and _has_body(*kind))
         if not bodies:
             break
-        _write_defaults(model.graph, set(bodies))
         try:
-            model = inliner.inline_selected_functions(model, bodies, inline_schema_functions=True)
+            model = _written_out(model, bodies)
         except RuntimeError:  # a body that cannot be written out is reported as missing
             break
     return model
+
+
+def _written_out(model: ModelProto, bodies: list[tuple[str, str]]) -> ModelProto:
+    """Replace operators by their bodies, which depend on the types of what the operators read."""
+    light, heavy = set_aside(model)
+    _write_defaults(light.graph, set(bodies))
+    typed = [helper.make_tensor_value_info(t.name, t.data_type, list(t.dims)) for t in light.graph.initializer]
+    light = shape_inference.infer_shapes(light)
+    light.graph.value_info.extend(typed)
+    light = inliner.inline_selected_functions(light, bodies, inline_schema_functions=True)
+    put_back(light.graph, heavy)
+    return light
 
 
 def build(model: ModelProto, precision: Precision, straight_through: bool) -> tuple[Graph, list[str]]:

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from agnostic.converters.normalise import normalise
 from agnostic.converters.torch_import.build import build, expanded
-from agnostic.converters.torch_import.graph import Graph, Hook, Rule
+from agnostic.converters.torch_import.graph import Graph, Hook
 from agnostic.converters.torch_import.precision import Precision
+from agnostic.converters.torch_import.step import Rule
 from agnostic.errors import InputError, UsageError, unknown
 
 

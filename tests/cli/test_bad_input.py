@@ -87,10 +87,7 @@ def test_an_unknown_command_offers_the_nearest(agnostic: Run) -> None:
 def test_the_watchdog_ends_what_cannot_be_told_to_stop() -> None:
     """In a process of its own, because it ends that process."""
     code = (
-        "import time, agnostic.cli.common as c\n"
-        "c.GRACE_SECONDS = 0.1\n"
-        "with c.limits(0.1, None):\n"
-        "    time.sleep(60)\n"
+        "import time, agnostic.cli.common as c\nc.GRACE_SECONDS = 0.1\nwith c.limits(0.1, None):\n    time.sleep(60)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 5

@@ -91,3 +91,14 @@ def test_help_is_there(agnostic: Run, command: list[str]) -> None:
     status, out, _ = agnostic(*command)
     assert status == 0
     assert "Usage: agnostic" in out or "Usage:" in out
+
+
+def test_a_class_against_the_rest(agnostic: Run, tmp_path: Path) -> None:
+    status, out, _ = agnostic(
+        "explain", "squeezenet", PICTURE, "-m", "cam", "-t", "top vs rest", "--json", "-o", str(tmp_path)
+    )
+    assert status == 0
+    (found,) = json.loads(out)["items"][0]["explanations"]
+    assert found["target"] == "Egyptian cat vs rest"
+    assert found["probability"] == pytest.approx(0.316, abs=0.01)
+    assert found["target_key"].startswith("logits[285] - ")

@@ -18,6 +18,7 @@ _NARROW = {T.FLOAT, T.FLOAT16, T.BFLOAT16}
 _TYPED = ("to", "dtype", "output_dtype", "stash_type", "softmax_precision")
 _STEPS = (1e-4, 1e-5)
 Run = Callable[[Sequence[Any]], list[Any]]
+RunModel = Callable[[ModelProto, Sequence[Any]], list[Any]]
 Total = Callable[[Sequence[Any]], float]
 
 
@@ -55,6 +56,27 @@ def ask(model: ModelProto, inputs: Sequence[Any], expected: Sequence[Any], seed:
             continue
         return _measured(run, feeds, base, np.random.default_rng(seed), judge)
     return None
+
+
+def ask_coarsely(
+    run: Callable[[ModelProto, Sequence[Any]], list[Any]], model: ModelProto, inputs: Sequence[Any]
+) -> Question:
+    """Differentiate a float32 model as it is, with a step that float32 can resolve; good to about one per cent."""
+    rng = np.random.default_rng(0)
+    base = run(model, inputs)
+    weights = [_weights(value, rng) for value in base]
+
+    def total(values: Sequence[Any]) -> float:
+        pairs = [(w, y) for w, y in zip(weights, run(model, values), strict=True) if w is not None]
+        return sum(float((w * y.astype(np.float64)).sum()) for w, y in pairs)
+
+    derivatives = []
+    for index, x in enumerate(inputs):
+        if _is_float(x):
+            direction = rng.standard_normal(x.shape)
+            ends = [[*inputs[:index], (x + h * direction).astype(x.dtype), *inputs[index + 1 :]] for h in (2e-3, -2e-3)]
+            derivatives.append(Derivative(index, direction, (total(ends[0]) - total(ends[1])) / 4e-3))
+    return Question(weights, derivatives, "onnxruntime in float32")
 
 
 def _close(found: Any, expected: Any) -> bool:

@@ -13,6 +13,8 @@ _PAGE = """# Conformance of the torch re-import
 - *gradient due*: some float input, moved along a random direction in float64, changes a random weighting of the float
   outputs smoothly, as central differences of onnxruntime (or of onnx.reference where it cannot run the model) tell.
   *gradient right*: the re-import in float64 gives the same derivative for every float input.
+- Not judged: {open_cases} tensor cases with a float input, as neither judge computes the expected outputs in float64.
+  The light nets have constant weights, so that their gradients are zero.
 - Rows of the total: {rows}. Apart: 8- and 4-bit types (lowp), ai.onnx.ml, cases of chance (random: shape and type are
   compared), and sequences, optionals and text (nontensor).
 
@@ -24,6 +26,20 @@ _PAGE = """# Conformance of the torch re-import
 """
 
 
+# What lies behind the cases that are known not to pass, by the beginning of their names.
+_KNOWN = {
+    "test_image_decoder": "decoding picture files is not the business of a differentiable model; refused by name",
+    "test_attention_4d_causal_fp16": "one unit in the last place: rounded once at the end, not at every node",
+    "test_dft_inverse": "the stored imaginary parts are rounding noise of 2e-7 where ours are exactly zero",
+    "test_resize_tf_crop": "the values match; the gradient by the region of interest, not by the picture, is missing",
+    "test_scan_sum": "Scan of opset 8 has a batch axis that later ones lack; refused by name",
+    "test_ai_onnx_ml_tree": "decision trees have no gradient; refused by name",
+    "test_str": "text has no gradient; refused by name",
+    "test_regex": "text has no gradient; refused by name",
+    "test_cast_e8m0": "the scale type FLOAT8E8M0 is refused by name",
+}
+
+
 def write(verdicts: Sequence[Any], target: Path | None, rows: Sequence[str]) -> str:
     """Return the table; write the page where a target is given."""
     present = list(dict.fromkeys(v.row for v in verdicts))
@@ -33,9 +49,13 @@ def write(verdicts: Sequence[Any], target: Path | None, rows: Sequence[str]) -> 
     table = "\n".join([_HEAD, *lines])
     if target is not None:
         failed = [v for v in verdicts if v.reason]
-        listed = "\n".join(f"- `{v.name}` ({v.row}): {_escaped(v.reason)}" for v in failed) or "None."
+        listed = "\n".join(f"- `{v.name}` ({v.row}): {_reason(v)}" for v in failed) or "None."
         target.parent.mkdir(exist_ok=True)
-        target.write_text(_PAGE.format(table=table, listed=listed, rows=", ".join(rows)))
+        open_cases = sum(
+            v.row in rows and v.row != "light" and v.matched and v.floats and not v.judge for v in verdicts
+        )
+        page = _PAGE.format(table=table, listed=listed, rows=", ".join(rows), open_cases=open_cases)
+        target.write_text(page)
     return table
 
 
@@ -47,6 +67,11 @@ def _line(row: str, verdicts: Sequence[Any]) -> str:
 
 def _share(count: int, total: int) -> str:
     return f"{count} ({100 * count / total:.1f} %)" if total else "-"
+
+
+def _reason(verdict: Any) -> str:
+    known = next((text for start, text in _KNOWN.items() if verdict.name.startswith(start)), None)
+    return known or _escaped(verdict.reason)
 
 
 def _escaped(text: str) -> str:

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ class Verdict(NamedTuple):
     right: bool
     reason: str
     judge: str
+    floats: bool
 
 
 class LateError(Exception):
@@ -45,15 +47,21 @@ class LateError(Exception):
 
 def judge(case: Case, gradients: bool) -> Verdict:
     """Take one case through import, forward and gradient."""
+    floats = _has_floats(case)
     try:
         module = to_torch(case.model)
     except Exception as error:
-        return Verdict(case.name, case.row, False, False, False, False, f"not imported: {_line(error)}", "")
+        reason = f"not imported: {_line(error)}"
+        return Verdict(case.name, case.row, False, False, False, False, reason, "", floats)
     reason = _forward(module, case)
     if not gradients:
-        return Verdict(case.name, case.row, True, not reason, False, False, reason, "")
+        return Verdict(case.name, case.row, True, not reason, False, False, reason, "", floats)
     due, wrong, who = _gradients(case)
-    return Verdict(case.name, case.row, True, not reason, due, due and not wrong, reason or wrong, who)
+    return Verdict(case.name, case.row, True, not reason, due, due and not wrong, reason or wrong, who, floats)
+
+
+def _has_floats(case: Case) -> bool:
+    return any(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in case.inputs)
 
 
 def _forward(module: OnnxModule, case: Case) -> str:
@@ -75,13 +83,21 @@ def _forward(module: OnnxModule, case: Case) -> str:
 
 
 def _compare(case: Case, outputs: list[Any]) -> None:
-    expected = [_comparable(value) for value in case.outputs]
-    Runner.assert_similar_outputs(expected, outputs, case.rtol, case.atol)
+    expected, found = (list(_items(values)) for values in (case.outputs, outputs))
+    Runner.assert_similar_outputs([_comparable(value) for value in expected], found, case.rtol, case.atol)
+
+
+def _items(values: list[Any]) -> Iterator[Any]:
+    """Spread sequences, whose scalars the suite's runner cannot compare, and mark where each ends."""
+    for value in values:
+        if isinstance(value, list):
+            yield from _items(value)
+            yield np.array(len(value))
+        else:
+            yield value
 
 
 def _comparable(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_comparable(item) for item in value]
     if not isinstance(value, np.ndarray) or value.dtype.isbuiltin == 1 or value.dtype.name == "bfloat16":
         return value
     name = value.dtype.name  # narrower types come back in the type they are computed in
@@ -166,7 +182,7 @@ def _timed(case: Case, gradients: bool) -> Verdict:
             warnings.simplefilter("ignore")
             return judge(case, gradients)
     except LateError as error:
-        return Verdict(case.name, case.row, True, False, False, False, str(error), "")
+        return Verdict(case.name, case.row, True, False, False, False, str(error), "", _has_floats(case))
     finally:
         signal.alarm(0)
 

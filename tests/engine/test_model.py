@@ -83,7 +83,7 @@ def test_a_way_around_a_layer_needs_the_inputs(skip: Model) -> None:
 
 def test_running_from_a_layer_checks_what_it_is_given(skip: Model) -> None:
     x = {"x": random(1, 3, 6, 6), "extra": random(1, 3)}
-    with pytest.raises(InputError, match="input on float32 .*expected size 3 along axis 1"):
+    with pytest.raises(InputError, match=r"input on float32 .*expected size 3 along axis 1"):
         skip.run_from("on", random(1, 2, 6, 6), x)
     with pytest.raises(UsageError, match="unknown layer 'onn'"):
         skip.run_from("onn", random(1, 3, 6, 6), x)
@@ -114,11 +114,8 @@ def test_outputs_that_a_layer_does_not_reach_are_left_out(opened: Open) -> None:
     assert np.allclose(model.run_from("b", a)["right"], -a)
 
 
-@pytest.mark.parametrize("at", ["relu_conv1", "fire2/concat", "fire5/concat", "fire9/concat", "conv10"])
+@pytest.mark.parametrize("at", ["conv1/pre", "pool1", "fire5/concat", "fire9/concat", "conv10"])
 def test_the_tail_of_a_real_model_replays_its_logits(squeezenet_model: Model, photo: np.ndarray, at: str) -> None:
-    names = [layer.name for layer in squeezenet_model.layers]
-    assert "fire9/concat" in names and "conv10" in names
-    at = at if at in names else names[0]
     expected = squeezenet_model.run(photo)["logits"]
     found = squeezenet_model.run_from(at, squeezenet_model.activations(photo, at))["logits"]
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
@@ -161,7 +158,7 @@ def test_scores_are_read_off_answer_and_layers_at_once(skip: Model) -> None:
         ({"x": np.ones((1, 3))}, InputError, "the model also needs the input extra float32"),
         ({"x": np.ones((1, 3)), "extra": np.ones((1, 3)), "y": 1}, UsageError, "unknown input 'y'"),
         ({"x": np.ones(3), "extra": np.ones((1, 3))}, InputError, "expected 2 axes, got shape [3]"),
-        ({"x": np.ones((1, 4)), "extra": np.ones((1, 3))}, InputError, "expected size 3 along axis 1, got shape [1, 4]"),
+        ({"x": np.ones((1, 4)), "extra": np.ones((1, 3))}, InputError, "expected size 3 along axis 1, got"),
         ({"x": [[1, 2], [3]], "extra": np.ones((1, 3))}, InputError, "the rows are not equally long"),
         ({"x": [["a", "b", "c"]], "extra": np.ones((1, 3))}, InputError, "give numbers"),
         ({"x": np.ones((1, 3)) * 1j, "extra": np.ones((1, 3))}, InputError, "dtype complex128; give numbers"),
@@ -228,3 +225,11 @@ def test_what_can_run_is_listed_with_reasons(linear: Callable[..., Model], squee
     assert not rows["scorecam"].runs and rows["scorecam"].reason == "the model has no hidden layer that is a map"
     refused = {row.name for row in squeezenet_model.methods() if not row.runs}
     assert refused == {"bidirectional_transformer", "generic_attention", "rollout", "tam"}
+
+
+def test_labels_that_do_not_fit_are_named() -> None:
+    assert agnostic.load("squeezenet").notes == ()
+    model = agnostic.load("squeezenet")
+    model.labels = ("cat", "dog")
+    assert model.notes == ("the model declares 2 labels for 1000 classes: they are not used",)
+    assert model.names.class_name(0) == "class 0"

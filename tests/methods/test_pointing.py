@@ -41,3 +41,7 @@ def test_methods_of_positive_gradients_take_nothing_off_for_the_rival(squeezenet
         np.corrcoef(cat.ravel(), cup.ravel())[0, 1]
         > np.corrcoef(*explain("gradcam", squeezenet, PICTURE, CAT_AND_CUP, contrast=True).values.reshape(2, -1))[0, 1]
     )
+
+
+def test_score_cam_needs_no_contrast(squeezenet, explain):
+    assert min(on_the_right_thing(explain("scorecam", squeezenet, PICTURE, CAT_AND_CUP).values)) >= 0.75

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agnostic.converters.torch_import.registry import operator
+from agnostic.converters.torch_import.registry import Node, operator
 
 Subgraph = Callable[..., tuple[Any, ...]]
 
@@ -18,8 +18,11 @@ def if_(condition: Tensor, *, then_branch: Subgraph, else_branch: Subgraph) -> t
 
 
 @operator("Loop")
-def loop(trips: Tensor | None, condition: Tensor | None, *state: Any, body: Subgraph) -> tuple[Any, ...]:
-    """Repeat the body while the condition holds; what it gives beyond its state is stacked over the iterations."""
+def loop(trips: Tensor | None, condition: Tensor | None, *state: Any, body: Subgraph, node: Node) -> tuple[Any, ...]:
+    """Repeat the body while the condition holds; what it gives beyond its state is stacked over the iterations.
+
+    Without an iteration nothing tells what would have been stacked: it is an empty vector of floats.
+    """
     limit = None if trips is None else int(trips.item())
     going = torch.tensor(True) if condition is None else condition
     collected: list[tuple[Any, ...]] = []
@@ -28,6 +31,8 @@ def loop(trips: Tensor | None, condition: Tensor | None, *state: Any, body: Subg
         going, *results = body(torch.tensor(count), going, *state)
         state, count = tuple(results[: len(state)]), count + 1
         collected.append(tuple(results[len(state) :]))
+    if not collected:
+        return *state, *(torch.zeros(0) for _ in node.outputs[len(state) :])
     return *state, *(torch.stack(values) for values in zip(*collected, strict=True))
 
 
@@ -46,6 +51,8 @@ def scan(
     state, inputs = values[:kept], values[kept:]
     axes = scan_input_axes or [0] * num_scan_inputs
     backwards = scan_input_directions or [0] * num_scan_inputs
+    if not all(x.shape[axis] for x, axis in zip(inputs, axes, strict=True)):
+        raise ValueError("a Scan over no slices gives outputs of unknown shape")
     slices = [_ordered(list(x.unbind(axis)), back) for x, axis, back in zip(inputs, axes, backwards, strict=True)]
     collected: list[tuple[Tensor, ...]] = []
     for step in zip(*slices, strict=True):

@@ -29,6 +29,8 @@ def conv(
     """Convolve x (n, c, *size) with w (m, c / group, *kernel)."""
     rank = w.ndim - 2
     dilations, strides = dilations or [1] * rank, strides or [1] * rank
+    if auto_pad == "NOTSET" and pads is not None and pads[:rank] == pads[rank:]:  # the common case, at no cost
+        return _CONV[rank](x, w, b, strides, pads[:rank], dilations, group)
     reach = paddings(x.shape[2:], extents(w.shape[2:], dilations), strides, auto_pad, pads)
     same = symmetric(reach)
     if same is None:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from agnostic.converters.torch_import.ops.attention import attend, conjunction, heads, joined, rotated
+from agnostic.converters.torch_import.ops.attention import attend, heads, joined, rotated
 from agnostic.converters.torch_import.ops.microsoft import MICROSOFT
 from agnostic.converters.torch_import.registry import operator
 
@@ -33,12 +33,12 @@ def _causal(queries: int, keys: int, device: torch.device) -> Tensor:
     return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
 
 
-def _biased(allowed: Tensor | None, bias: Tensor | None, filter_value: float) -> tuple[Tensor | None, Tensor | None]:
-    """Turn a mask into the large negative number that the runtime adds, so that rows without any key agree as well."""
-    if allowed is None:
-        return None, bias
-    added = torch.where(allowed, 0.0, filter_value)
-    return None, added if bias is None else bias + added
+def _biased(seen: Tensor | None, bias: Tensor | None, filter_value: float) -> Tensor | None:
+    """Turn a padding mask into the large negative number that the runtime adds: a row of padding still attends."""
+    if seen is None:
+        return bias
+    added = torch.where(seen, 0.0, filter_value)
+    return added if bias is None else bias + added
 
 
 @operator("Attention", domain=MICROSOFT)
@@ -68,9 +68,8 @@ def attention(
     if past is not None:
         k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
     queries, keys = q.shape[2], k.shape[2]
-    rules = [_padding(mask, len(x), queries, keys)]
-    rules += [_causal(queries, keys, x.device)[None, None]] if unidirectional else []
-    allowed, added = _biased(conjunction([r for r in rules if r is not None]), bias, mask_filter_value)
+    allowed = _causal(queries, keys, x.device) if unidirectional else None
+    added = _biased(_padding(mask, len(x), queries, keys), bias, mask_filter_value)
     found = attend(q, k, v, scale or 1 / math.sqrt(q.shape[-1]), allowed, added)
     return joined(found.y), torch.stack([k, v]) if k.shape == v.shape else k
 
@@ -105,9 +104,8 @@ def multi_head_attention(
     if past_key is not None and past_value is not None:
         k, v = torch.cat([past_key, k], 2), torch.cat([past_value, v], 2)
     queries, keys = q.shape[2], k.shape[2]
-    rules = [_padding(mask, len(q), queries, keys)]
-    rules += [_causal(queries, keys, q.device)[None, None]] if unidirectional else []
-    allowed, total = _biased(conjunction([r for r in rules if r is not None]), added, mask_filter_value)
+    allowed = _causal(queries, keys, q.device) if unidirectional else None
+    total = _biased(_padding(mask, len(q), queries, keys), added, mask_filter_value)
     found = attend(q, k, v, scale or 1 / math.sqrt(q.shape[-1]), allowed, total)
     return joined(found.y), k, v
 
@@ -141,26 +139,30 @@ def group_query_attention(
     """
     if smooth_softmax:
         raise ValueError("smooth_softmax is not supported")
-    if k is None or v is None:
-        size = q.shape[-1] // (num_heads + 2 * kv_num_heads)
-        q, k, v = torch.split(q, [num_heads * size, kv_num_heads * size, kv_num_heads * size], -1)
-    q, k, v = heads(q, num_heads), heads(k, kv_num_heads), heads(v, kv_num_heads)
+    q, k, v = _unpacked(q, k, v, num_heads, kv_num_heads)
     before = 0 if past_key is None else past_key.shape[2]
-    queries = q.shape[2]
-    place = torch.arange(queries, device=q.device) + (before if positions is None else 0)
+    rows = torch.arange(q.shape[2], device=q.device) + before
     if do_rotary and cos is not None and sin is not None:
-        where = place[None] if positions is None else positions
-        angles = (cos[where][:, None], sin[where][:, None])
-        q, k = (rotated(t, *angles, bool(rotary_interleaved)) for t in (q, k))
+        where = rows[None] if positions is None else positions
+        q, k = (rotated(t, cos[where][:, None], sin[where][:, None], bool(rotary_interleaved)) for t in (q, k))
     if past_key is not None and past_value is not None:
         k, v = torch.cat([past_key, k], 2), torch.cat([past_value, v], 2)
     cells = torch.arange(k.shape[2], device=q.device)
-    rows = (torch.arange(queries, device=q.device) + before)[:, None]
-    allowed = (cells <= rows) & (cells <= lengths.reshape(-1, 1, 1, 1))
+    allowed = (cells <= rows[:, None]) & (cells <= lengths.reshape(-1, 1, 1, 1))
     if local_window_size > 0:
-        allowed = allowed & (cells > rows - local_window_size)
+        allowed = allowed & (cells > rows[:, None] - local_window_size)
     found = attend(q, k, v, scale or 1 / math.sqrt(q.shape[-1]), allowed, added, softcap)
     return joined(found.y), k, v
+
+
+def _unpacked(
+    q: Tensor, k: Tensor | None, v: Tensor | None, count: int, kv_count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Split into heads, and first into queries, keys and values where one tensor holds them all."""
+    if k is None or v is None:
+        size = q.shape[-1] // (count + 2 * kv_count)
+        q, k, v = torch.split(q, [count * size, kv_count * size, kv_count * size], -1)
+    return heads(q, count), heads(k, kv_count), heads(v, kv_count)
 
 
 @operator("RotaryEmbedding", domain=MICROSOFT)
