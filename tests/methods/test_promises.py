@@ -9,9 +9,14 @@ QUICK = {"lime": {"samples": 250, "stop": 0.999}, "kernelshap": {"samples": 200}
 QUICK |= {"smoothgradcam++": {"samples": 3}}
 ON_PICTURES = ["ablationcam", "eigencam", "kernelshap", "lime", "occlusion", "rise", "scorecam"]
 ON_PICTURES += ["fem", "gradcam", "gradcam++", "guided_gradcam", "hirescam", "layercam", "smoothgradcam++", "xgradcam"]
+BY_GRADIENT = ["deconvolution", "deeplift", "expected_gradients", "guided_backprop", "input_x_gradient"]
+BY_GRADIENT += ["integrated_gradients", "saliency", "smoothgrad", "smoothgrad_squared", "vargrad"]
+ON_PICTURES += [*BY_GRADIENT, "blur_ig", "xrai"]
+QUICK |= {name: {"samples": 7} for name in ("expected_gradients", "smoothgrad", "smoothgrad_squared", "vargrad")}
+QUICK |= {name: {"steps": 6} for name in ("blur_ig", "integrated_gradients", "xrai")}
 # On transformers, with the same promises: in test_attention.
 ON_ATTENTION = ["bidirectional_transformer", "generic_attention", "rollout", "tam"]
-ON_ARRAYS = ["kernelshap", "lime", "occlusion", "rise"]
+ON_ARRAYS = ["kernelshap", "lime", "occlusion", "rise", *BY_GRADIENT]
 
 
 @pytest.fixture(params=[*((name, True) for name in ON_PICTURES), *((name, False) for name in ON_ARRAYS)])
