@@ -70,8 +70,8 @@ def _verdict(artefact: Artefact, found: Differences) -> str:
 
 def _differences(artefact: Artefact) -> Differences:
     assert artefact.model is not None
-    session = running(artefact.model, artefact.straight)
     single = to_torch(artefact.model)
+    session = running(artefact.model, artefact.straight)
     forward = max(_forward(single, session, sample) for sample in artefact.samples)
     if artefact.due == "refusal":
         targets = [Target((Term(name, (0,)),), name) for name in artefact.samples[0].weights]
