@@ -108,9 +108,8 @@ class _Writer:
         past = inputs[4:5] if packed else inputs[6:8]
         self._refuse_if(bool(any(past) or any(node.output[1:])), node, "past keys and values")
         self._refuse_if(bool(attribute(node, "do_rotary", 0)), node, "rotary positions")
-        self._refuse_if(
-            bool(attribute(node, "unidirectional", 0)) and self.opset < 14, node, "no opset 14 for its mask"
-        )
+        backwards = bool(attribute(node, "unidirectional", 0))
+        self._refuse_if(backwards and self.opset < 14, node, "a mask that needs opset 14")
         query, key, value = self._packed(node, inputs) if packed else self._separate(node, inputs)
         mask, bias = (inputs[3], inputs[5]) if packed else (inputs[4], inputs[5])
         self._attend(node, (query, key, value), self._mask(node, mask), bias)

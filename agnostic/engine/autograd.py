@@ -142,10 +142,9 @@ class Autograd:
         from agnostic.engine.backward import RULES
 
         self.check_path(targets, at)
-        leaves: dict[str, Tensor] = {}
-        replace = {
-            name: _capture(leaves, name, None if values is None else values.get(name), self._tensor) for name in at
-        }
+        # What is given is a leaf from the start, so that nothing in front of it is computed.
+        leaves = {name: self._tensor(value).requires_grad_() for name, value in (values or {}).items()}
+        replace = {name: leaves.get(name, partial(_capture, leaves, name)) for name in at}
         tensors = list(dict.fromkeys(name for target in targets for name in target.tensors))
         with torch.enable_grad(), _torch_errors():
             known = {name: self._tensor(value) for name, value in feeds.items()}
@@ -184,22 +183,14 @@ class Autograd:
         return tensor.cuda() if torch.cuda.is_available() else tensor
 
 
-def _capture(
-    leaves: dict[str, "Tensor"], name: str, value: Array | None, as_tensor: Callable[[Array], "Tensor"]
-) -> Callable[["Tensor"], "Tensor"]:
-    """Make a tensor the leaf that is differentiated by, holding its own value or another."""
-
-    def hook(computed: "Tensor") -> "Tensor":
-        if not computed.is_floating_point():
-            raise ModelError(
-                f"no gradient here: {name!r} holds integers; take a layer behind its embedding with --at, or {INSTEAD}"
-            )
-        held = computed if value is None else as_tensor(value).to(computed.dtype)
-        # What depends on another leaf stays in the graph: that one's gradient runs through here as well.
-        leaves[name] = held.view_as(held) if held.requires_grad else held.detach().requires_grad_()
-        return leaves[name]
-
-    return hook
+def _capture(leaves: dict[str, "Tensor"], name: str, computed: "Tensor") -> "Tensor":
+    """Note a tensor that is differentiated by; it becomes a leaf unless gradients are to flow on, to another one."""
+    if not computed.is_floating_point():
+        raise ModelError(
+            f"no gradient here: {name!r} holds integers; take a layer behind its embedding with --at, or {INSTEAD}"
+        )
+    leaves[name] = computed if computed.requires_grad else computed.detach().requires_grad_()
+    return leaves[name]
 
 
 def _score(

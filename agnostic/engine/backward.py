@@ -37,7 +37,7 @@ _LARGEST = ("GlobalMaxPool", "MaxPool", "ReduceMax")
 _PRODUCTS = ("Conv", "ConvTranspose", "Einsum", "FusedMatMul", "Gemm", "MatMul", "Mul")
 _MIXTURES = (
     "Attention", "BiasGelu", "BiasSoftmax", "GroupNormalization", "GroupQueryAttention", "InstanceNormalization", "LRN",
-    "LayerNormalization", "LogSoftmax", "LpNormalization", "Max", "Min", "MultiHeadAttention", "RMSNormalization",
+    "LayerNormalization", "LogSoftmax", "LpNormalization", "MultiHeadAttention", "RMSNormalization",
     "ReduceL2", "ReduceLogSumExp", "ReduceMin", "ReduceProd", "ReduceSumSquare", "SimplifiedLayerNormalization",
     "SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "Softmax",
 )  # fmt: skip
@@ -103,6 +103,8 @@ def _slope(forward: Rule, x: Tensor, *more: Any) -> Any:
     with torch.enable_grad():
         leaf = x.detach().requires_grad_()
         y = forward(leaf, *more)
+        if y.shape != x.shape:
+            return _on_the_way(_NODES, forward, x, *more)
         (derivative,) = torch.autograd.grad(y.sum(), leaf)
     y, difference = y.detach(), torch.sub(*x.detach().chunk(2))
     # Written so that the NaN of two infinities counts as near.
@@ -135,8 +137,22 @@ def _product(forward: Rule, *inputs: Any) -> Any:
     return _on_the_way(1, forward, *inputs) if sum(map(_is_live, inputs)) > 1 else forward(*inputs)
 
 
-def _quotient(forward: Rule, *inputs: Any) -> Any:
-    return _on_the_way(_NODES, forward, *inputs) if _is_live(inputs[1]) else forward(*inputs)
+def _quotient(forward: Rule, above: Any, below: Any) -> Any:
+    """Divide as a product with the reciprocal, whose slope is exact."""
+    if not _is_live(below):
+        return forward(above, below)
+    with torch.no_grad():
+        y = forward(above, below)
+    return _standing(y, _product(torch.mul, above, _slope(torch.reciprocal, below)))
+
+
+def _extreme(forward: Rule, *inputs: Any) -> Any:
+    """Treat a maximum or minimum with constants, such as a ReLU written out, as a function of one variable."""
+    live = [place for place, item in enumerate(inputs) if _is_live(item)]
+    if len(live) != 1:
+        return _on_the_way(_NODES, forward, *inputs)
+    place = live[0]
+    return _slope(lambda item: forward(*inputs[:place], item, *inputs[place + 1 :]), inputs[place])
 
 
 def _on_the_way(nodes: int, forward: Rule, *inputs: Any) -> Any:
@@ -190,5 +206,5 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     | dict.fromkeys(_LARGEST, _largest)
     | dict.fromkeys(_PRODUCTS, _product)
     | dict.fromkeys(_MIXTURES, partial(_on_the_way, _NODES))
-    | {"Div": _quotient},
+    | {"Div": _quotient, "Max": _extreme, "Min": _extreme},
 }

@@ -45,7 +45,7 @@ def attribution(
     """
     found = found.astype(np.float32, copy=False)
     bases = np.full(len(found), np.nan) if base_values is None else base_values
-    return Attribution(_placed(task, found, channels), bases, facts=facts, detail=found)
+    return Attribution(_placed(task, found, channels), bases, facts=facts or [{}] * len(found), detail=found)
 
 
 def _placed(task: Task, found: Array32, channels: Literal["sum", "largest"]) -> Array32:

@@ -188,7 +188,7 @@ def _double_node(node: onnx.NodeProto) -> None:
 
 def _double_constant(node: onnx.NodeProto) -> None:
     for attribute in node.attribute:
-        if attribute.name in ("value_float", "value_floats"):
+        if attribute.name in ("value_float", "value_floats") and not attribute.ref_attr_name:
             numbers = attribute.f if attribute.name == "value_float" else list(attribute.floats)
             tensor = numpy_helper.from_array(np.asarray(numbers, np.float64))
             attribute.CopyFrom(onnx.helper.make_attribute("value", tensor))

@@ -61,8 +61,9 @@ def main() -> None:
     verdicts = {family: {} for family in FAMILIES}  # type: dict[str, dict[str, Verdict]]
     for family, case in chosen:
         verdicts[family][case] = verdict = _verdict(family, case, options.cache)
+        differences = " ".join(f"{verdict[key]:9.1e}" for key in ("forward", "value", "gradient"))
         print(
-            f"{family:10} {case:32} {verdict['forward']:9.1e} {verdict['gradient']:9.1e}  {verdict['verdict']}",
+            f"{family:10} {case:34} {differences}  {verdict['verdict']}",
             flush=True,
         )
     if not (options.only or options.family):
@@ -87,8 +88,8 @@ def _verdict(family: str, case: str, cache: Path) -> Verdict:
 
 
 _NOTHING = {
-    "exporter": "", "opset": 0, "nodes": 0, "batches": [], "forward": float("nan"), "gradient": float("nan"),
-    "seconds": 0.0, "note": "",
+    "exporter": "", "opset": 0, "nodes": 0, "batches": [], "forward": float("nan"), "value": float("nan"),
+    "gradient": float("nan"), "seconds": 0.0, "note": "",
 }  # fmt: skip
 
 

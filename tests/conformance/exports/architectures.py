@@ -115,64 +115,6 @@ def _written(
     return lambda: Architecture(module(), inputs, standing_for=standing_for)
 
 
-def _named(make: Callable[[], Architecture], standing_for: str) -> Callable[[], Architecture]:
-    return lambda: make()._replace(standing_for=standing_for)
-
-
-_SWIN = {"image_size": 32, "patch_size": 2, "embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4}
-_CONVNEXT = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1]}
-_VIT = {"image_size": 32, "patch_size": 8, **_SMALL}
-
-ARCHITECTURES: dict[str, Callable[[], Architecture]] = {
-    "hf_bert": lambda: _worded("BertForSequenceClassification", "BertConfig", "bert.embeddings.word_embeddings", **_TEXT),
-    "hf_clip_vision": lambda: _pictured(
-        "CLIPVisionModelWithProjection", "CLIPVisionConfig", 32, "image_embeds", projection_dim=16, **_VIT
-    ),
-    "hf_convnext": lambda: _pictured("ConvNextForImageClassification", "ConvNextConfig", 64, **_CONVNEXT),
-    "hf_detr": _detr,
-    "hf_distilbert": lambda: _worded(
-        "DistilBertForSequenceClassification", "DistilBertConfig", "distilbert.embeddings.word_embeddings",
-        vocab_size=99, max_position_embeddings=16, dim=32, n_layers=2, n_heads=4, hidden_dim=48,
-    ),
-    "hf_gpt2": lambda: _worded("GPT2LMHeadModel", "GPT2Config", "transformer.wte", vocab_size=99, n_positions=16, n_embd=32, n_layer=2, n_head=4),
-    "hf_llama": lambda: _worded("LlamaForCausalLM", "LlamaConfig", "model.embed_tokens", num_key_value_heads=2, **_TEXT),
-    "hf_mobilenetv2": lambda: _pictured("MobileNetV2ForImageClassification", "MobileNetV2Config", 64, depth_multiplier=0.25),
-    "hf_resnet": lambda: _pictured("ResNetForImageClassification", "ResNetConfig", 64, **_STAGES, depths=[2, 2, 2, 2], layer_type="basic"),
-    "hf_segformer": lambda: _pictured(
-        "SegformerForSemanticSegmentation", "SegformerConfig", 64, depths=[1, 1, 1, 1], hidden_sizes=[8, 16, 24, 32],
-        num_attention_heads=[1, 2, 4, 4], decoder_hidden_size=16,
-    ),
-    "hf_swin": lambda: _pictured("SwinForImageClassification", "SwinConfig", 32, **_SWIN),
-    "hf_t5enc": lambda: _worded(
-        "T5EncoderModel", "T5Config", "encoder.embed_tokens", "last_hidden_state",
-        vocab_size=99, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4, feed_forward_proj="gated-gelu",
-    ),
-    "hf_vit": lambda: _pictured("ViTForImageClassification", "ViTConfig", 32, **_VIT),
-    "hf_wav2vec2": _wav2vec2,
-    "net_encoder": _written(networks.Encoder, series(7, 6)),
-    "net_gru": _written(lambda: networks.Recurrent(nn.GRU), series(7, 5)),
-    "net_lstm": _written(lambda: networks.Recurrent(nn.LSTM), series(7, 5)),
-    "net_tabular": _written(networks.Tabular, lambda n: {"x": torch.randn(n, 10)}),
-    "net_unet": _written(networks.UNet, pictures(32)),
-    "timm_beit": _named(lambda: _pictured("BeitForImageClassification", "BeitConfig", 32, use_relative_position_bias=True, **_VIT), "transformers Beit"),
-    "timm_convnext": _named(lambda: _pictured("ConvNextV2ForImageClassification", "ConvNextV2Config", 64, **_CONVNEXT), "transformers ConvNeXt V2"),
-    "timm_maxvit": _written(convnets.MaxViT, pictures(32), "MaxViT's block and grid attention, written out"),
-    "timm_mixer": _written(convnets.Mixer, pictures(32), "MLP-Mixer, written out"),
-    "timm_regnet": _named(lambda: _pictured("RegNetForImageClassification", "RegNetConfig", 64, **_STAGES, depths=[1, 2, 2, 1], groups_width=8), "transformers RegNet"),
-    "tv_deeplabv3": _named(lambda: _pictured("MobileNetV2ForSemanticSegmentation", "MobileNetV2Config", 64, depth_multiplier=0.25, output_stride=8), "transformers MobileNetV2 + DeepLabV3+"),
-    "tv_densenet121": _written(convnets.DenseNet, pictures(64), "DenseNet of 14 layers, written out"),
-    "tv_efficientnet_b0": _named(lambda: _efficientnet(), "transformers EfficientNet"),
-    "tv_inception_v3": _written(convnets.Inception, pictures(64), "Inception v3 of 4 blocks, written out"),
-    "tv_mobilenet_v3": _written(convnets.MobileNetV3, pictures(64), "MobileNetV3 of 6 blocks, written out"),
-    "tv_resnet50": _named(
-        lambda: _pictured("ResNetForImageClassification", "ResNetConfig", 64, embedding_size=16, hidden_sizes=[16, 32, 48, 64]),
-        "transformers ResNet, 3-4-6-3 bottlenecks",
-    ),
-    "tv_swin_t": _named(lambda: _pictured("Swinv2ForImageClassification", "Swinv2Config", 32, **_SWIN), "transformers Swin V2"),
-    "tv_vit_b16": _written(convnets.PackedViT, pictures(32), "ViT over nn.MultiheadAttention, written out"),
-}  # fmt: skip
-
-
 def _efficientnet() -> Architecture:
     return _pictured(
         "EfficientNetForImageClassification",
@@ -182,3 +124,119 @@ def _efficientnet() -> Architecture:
         depth_coefficient=0.3,
         hidden_dim=320,
     )
+
+
+_SWIN = {"image_size": 32, "patch_size": 2, "embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4}
+_CONVNEXT = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1]}
+_VIT = {"image_size": 32, "patch_size": 8, **_SMALL}
+
+_MODELS: dict[str, Callable[[], Architecture]] = {
+    "hf_bert": lambda: _worded(
+        "BertForSequenceClassification", "BertConfig", "bert.embeddings.word_embeddings", **_TEXT
+    ),
+    "hf_clip_vision": lambda: _pictured(
+        "CLIPVisionModelWithProjection", "CLIPVisionConfig", 32, "image_embeds", projection_dim=16, **_VIT
+    ),
+    "hf_convnext": lambda: _pictured("ConvNextForImageClassification", "ConvNextConfig", 64, **_CONVNEXT),
+    "hf_detr": _detr,
+    "hf_distilbert": lambda: _worded(
+        "DistilBertForSequenceClassification",
+        "DistilBertConfig",
+        "distilbert.embeddings.word_embeddings",
+        vocab_size=99,
+        max_position_embeddings=16,
+        dim=32,
+        n_layers=2,
+        n_heads=4,
+        hidden_dim=48,
+    ),
+    "hf_gpt2": lambda: _worded(
+        "GPT2LMHeadModel",
+        "GPT2Config",
+        "transformer.wte",
+        vocab_size=99,
+        n_positions=16,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+    ),
+    "hf_llama": lambda: _worded(
+        "LlamaForCausalLM", "LlamaConfig", "model.embed_tokens", num_key_value_heads=2, **_TEXT
+    ),
+    "hf_mobilenetv2": lambda: _pictured(
+        "MobileNetV2ForImageClassification", "MobileNetV2Config", 64, depth_multiplier=0.25
+    ),
+    "hf_resnet": lambda: _pictured(
+        "ResNetForImageClassification", "ResNetConfig", 64, **_STAGES, depths=[2, 2, 2, 2], layer_type="basic"
+    ),
+    "hf_segformer": lambda: _pictured(
+        "SegformerForSemanticSegmentation",
+        "SegformerConfig",
+        64,
+        depths=[1, 1, 1, 1],
+        hidden_sizes=[8, 16, 24, 32],
+        num_attention_heads=[1, 2, 4, 4],
+        decoder_hidden_size=16,
+    ),
+    "hf_swin": lambda: _pictured("SwinForImageClassification", "SwinConfig", 32, **_SWIN),
+    "hf_t5enc": lambda: _worded(
+        "T5EncoderModel",
+        "T5Config",
+        "encoder.embed_tokens",
+        "last_hidden_state",
+        vocab_size=99,
+        d_model=32,
+        d_kv=8,
+        d_ff=48,
+        num_layers=2,
+        num_heads=4,
+        feed_forward_proj="gated-gelu",
+    ),
+    "hf_vit": lambda: _pictured("ViTForImageClassification", "ViTConfig", 32, **_VIT),
+    "hf_wav2vec2": _wav2vec2,
+    "net_encoder": _written(networks.Encoder, series(7, 6)),
+    "net_gru": _written(lambda: networks.Recurrent(nn.GRU), series(7, 5)),
+    "net_lstm": _written(lambda: networks.Recurrent(nn.LSTM), series(7, 5)),
+    "net_tabular": _written(networks.Tabular, lambda n: {"x": torch.randn(n, 10)}),
+    "net_unet": _written(networks.UNet, pictures(32)),
+    "timm_beit": lambda: _pictured(
+        "BeitForImageClassification", "BeitConfig", 32, use_relative_position_bias=True, **_VIT
+    ),
+    "timm_convnext": lambda: _pictured("ConvNextV2ForImageClassification", "ConvNextV2Config", 64, **_CONVNEXT),
+    "timm_maxvit": _written(convnets.MaxViT, pictures(32), "MaxViT's block and grid attention, written out"),
+    "timm_mixer": _written(convnets.Mixer, pictures(32), "MLP-Mixer, written out"),
+    "timm_regnet": lambda: _pictured(
+        "RegNetForImageClassification", "RegNetConfig", 64, **_STAGES, depths=[1, 2, 2, 1], groups_width=8
+    ),
+    "tv_deeplabv3": lambda: _pictured(
+        "MobileNetV2ForSemanticSegmentation", "MobileNetV2Config", 64, depth_multiplier=0.25, output_stride=8
+    ),
+    "tv_densenet121": _written(convnets.DenseNet, pictures(64), "DenseNet of 14 layers, written out"),
+    "tv_efficientnet_b0": _efficientnet,
+    "tv_inception_v3": _written(convnets.Inception, pictures(64), "Inception v3 of 4 blocks, written out"),
+    "tv_mobilenet_v3": _written(convnets.MobileNetV3, pictures(64), "MobileNetV3 of 6 blocks, written out"),
+    "tv_resnet50": lambda: _pictured(
+        "ResNetForImageClassification", "ResNetConfig", 64, embedding_size=16, hidden_sizes=[16, 32, 48, 64]
+    ),
+    "tv_swin_t": lambda: _pictured("Swinv2ForImageClassification", "Swinv2Config", 32, **_SWIN),
+    "tv_vit_b16": _written(convnets.PackedViT, pictures(32), "ViT over nn.MultiheadAttention, written out"),
+}
+
+#: What stands for the designs that only other libraries sell.
+_DESIGNS = {
+    "timm_beit": "transformers Beit",
+    "timm_convnext": "transformers ConvNeXt V2",
+    "timm_regnet": "transformers RegNet",
+    "tv_deeplabv3": "transformers MobileNetV2 + DeepLabV3+",
+    "tv_efficientnet_b0": "transformers EfficientNet",
+    "tv_resnet50": "transformers ResNet, 3-4-6-3 bottlenecks",
+    "tv_swin_t": "transformers Swin V2",
+}
+
+ARCHITECTURES = tuple(_MODELS)
+
+
+def architecture(name: str) -> Architecture:
+    """Build one of them."""
+    made = _MODELS[name]()
+    return made._replace(standing_for=_DESIGNS.get(name, made.standing_for))

@@ -1,4 +1,4 @@
-"""The designs of torchvision and timm that import only with compiled operators, written out small: same blocks, fewer."""
+"""Designs of torchvision and timm, which import only with compiled operators, written out: same blocks, fewer."""
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +66,7 @@ class Mixed(nn.Module):
 
 
 class Inception(nn.Module):
-    """Inception v3: input rescaled per channel, mixed blocks, a reduction by ceil-mode pooling, dropout before the head."""
+    """Inception v3: channels rescaled, mixed blocks, ceil-mode pooling, dropout before the head."""
 
     def __init__(self) -> None:
         super().__init__()

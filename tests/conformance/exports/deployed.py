@@ -110,7 +110,7 @@ def refused(net: str) -> Artefact:
 
 
 def statically(model: onnx.ModelProto, form: str, data: list[dict[str, Array]]) -> onnx.ModelProto:
-    """Quantise weights to 7 bits, beyond which onnxruntime's integer kernels saturate on some CPUs, activations to 8."""
+    """Quantise activations to 8 bits, weights to 7: beyond, onnxruntime's kernels saturate on some CPUs."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Judge an artefact by the file alone: the re-import against onnxruntime, its float64 gradients against the original's."""
+"""Judge an artefact by its file: the re-import against onnxruntime, float64 gradients against the original's."""
 
 import time
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ EXACT = 1e-5
 
 
 class Verdict(NamedTuple):
-    """One row of the table; differences are relative to the largest magnitude, NaN where there was nothing to compare."""
+    """One row of the table; differences are shares of the largest magnitude, NaN where nothing was compared."""
 
     exporter: str
     opset: int
@@ -70,8 +70,8 @@ def _verdict(artefact: Artefact, found: Differences) -> str:
 
 def _differences(artefact: Artefact) -> Differences:
     assert artefact.model is not None
-    session = running(artefact.model, artefact.straight)
     single = to_torch(artefact.model)
+    session = running(artefact.model, artefact.straight)
     forward = max(_forward(single, session, sample) for sample in artefact.samples)
     if artefact.due == "refusal":
         targets = [Target((Term(name, (0,)),), name) for name in artefact.samples[0].weights]
@@ -127,7 +127,7 @@ def _array(value: Any) -> Any:
 
 
 def _apart(found: Any, expected: Any) -> float:
-    """Return the largest difference as a share of the largest expected magnitude; anything not alike is infinitely far."""
+    """Return the largest difference as a share of the largest magnitude; anything unlike is infinitely far."""
     found, expected = np.asarray(found), np.asarray(expected)
     if found.shape != expected.shape or found.dtype.kind != expected.dtype.kind:
         return np.inf

@@ -1,4 +1,4 @@
-"""Networks written out in torch: the recurrent, tabular and token nets that no library sells, and small ones of each kind."""
+"""Networks written out in torch: recurrent, tabular and token nets, and a small one of each kind."""
 
 import torch
 from torch import Tensor, nn

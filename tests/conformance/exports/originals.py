@@ -1,4 +1,4 @@
-"""From a torch module to an artefact: weights as trained ones are, an export, and the original's gradients in float64."""
+"""From a torch module to an artefact: weights as if trained, an export, the original's gradients in float64."""
 
 import io
 import logging
@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import torch
 from architectures import ARCHITECTURES, Architecture
+from architectures import architecture as built
 from artefact import Array, Artefact, Sample
 from torch import Tensor, nn
 
@@ -40,7 +41,7 @@ def trained(architecture: Architecture) -> nn.Module:
 def artefact(name: str, exporter: Exporter) -> Artefact:
     """Export one architecture; an exporter that gives up is an artefact without a model."""
     torch.manual_seed(0)
-    architecture = ARCHITECTURES[name]()
+    architecture = built(name)
     trained(architecture)
     batches = [architecture.inputs(size) for size in BATCHES]
     try:
@@ -84,9 +85,8 @@ def export(
     stream = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporters' own deprecations and tracing notes
-        program = torch.onnx.export(
-            module, tuple(inputs.values()), None if exporter == "dynamo" else stream, input_names=list(inputs), **axes, **options
-        )  # fmt: skip
+        arguments = (module, tuple(inputs.values()), None if exporter == "dynamo" else stream)
+        program = torch.onnx.export(*arguments, input_names=list(inputs), **axes, **options)
     return program.model_proto if exporter == "dynamo" else onnx.load_from_string(stream.getvalue())
 
 

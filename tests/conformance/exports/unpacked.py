@@ -1,6 +1,6 @@
 """Quantised models as plain float ONNX: what their gradients are held to.
 
-A quantised model has no gradient of its own. Its straight-through estimate is the derivative of the graph in which every
+A quantised model has no gradient of its own. Its straight-through estimate is the derivative of the graph in which each
 rounding is replaced by what it does to the values at hand: keep them (shifted by the rounding error) or, where they
 saturate, hold them. `unpacked` writes integer operators as floats between roundings, `relaxed` replaces the roundings.
 """
