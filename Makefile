@@ -20,6 +20,7 @@ lint: .venv/tests-installed
 bench: .venv/bench-installed
 	$(BIN)/python tests/benchmarks/bench_methods.py
 	$(BIN)/python tests/benchmarks/bench_kernels.py
+	$(BIN)/python tests/benchmarks/bench_gradients.py
 
 conformance: .venv/tests-installed
 	$(BIN)/python tests/conformance/run.py
