@@ -88,6 +88,9 @@ def make(name: str) -> Artefact:
         proto, _ = tf2onnx.convert.from_function(function, signature, opset=17)
     except Exception as error:
         return Artefact("tf2onnx", None, note=f"{type(error).__name__}: {' '.join(str(error).split())}"[:160])
+    dangling = [value.name for value in proto.graph.input if value.name != "x"]
+    if dangling:
+        return Artefact("tf2onnx", None, note=f"the file wants inputs that the model has not: {', '.join(dangling)}")
     keras.backend.set_floatx("float64")
     double = build(name)
     double.set_weights([w.astype(np.float64) for w in model.get_weights()])
