@@ -1,0 +1,55 @@
+"""Random draws of which each picture has its own stream, so that nothing depends on how pictures are batched."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+# What a stream is for; one more use takes one more number, so that it leaves the others as they are.
+CANVAS, TRANSFORMS, MEASURES = 0, 1, 2
+
+
+class Draws:
+    """Numbers for n pictures: row i of everything comes from the stream of picture i alone."""
+
+    def __init__(self, seed: int, pictures: Sequence[int], purpose: int = CANVAS) -> None:
+        """Open the streams.
+
+        Args:
+            seed: of everything.
+            pictures: the number of each picture, its own whatever the others are.
+            purpose: what the numbers are for; another purpose, other numbers.
+        """
+        self.pictures = tuple(pictures)
+        self._streams = [np.random.default_rng([seed, purpose, picture]) for picture in self.pictures]
+        self._common = np.random.default_rng([seed, purpose])
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self._streams)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw (n, *shape) float32 from a standard normal distribution."""
+        return _stacked([stream.standard_normal(shape, np.float32) for stream in self._streams])
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        """Draw (n, *shape) float32 evenly from low..high."""
+        return _stacked([stream.uniform(low, high, shape).astype(np.float32) for stream in self._streams])
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Draw (n, *shape) int64 from 0..high-1."""
+        return _stacked([stream.integers(high, size=shape) for stream in self._streams])
+
+    def choice(self, values: Sequence[float]) -> Tensor:
+        """Draw one of the values for each picture: (n,) float32."""
+        return _stacked([np.float32(values[int(stream.integers(len(values)))]) for stream in self._streams])
+
+    def common_normal(self, *shape: int) -> Tensor:
+        """Draw what all pictures share: `shape` float32 from a standard normal distribution."""
+        return torch.from_numpy(self._common.standard_normal(shape, np.float32))
+
+
+def _stacked(rows: Sequence[npt.ArrayLike]) -> Tensor:
+    return torch.from_numpy(np.stack([np.asarray(row) for row in rows]))
