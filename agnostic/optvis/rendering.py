@@ -48,6 +48,7 @@ class Rendering:
         moved: (n,) whether any gradient ever reached the picture; a unit that reaches none is dead.
         stopped: empty if every step was done, else what stopped it: an interrupt or the time limit.
         recipe: what it was made with, as plain values.
+        names: what each picture is of, as a target where it is of one; empty where the recipe does not say.
     """
 
     pictures: Pictures
@@ -56,6 +57,7 @@ class Rendering:
     moved: npt.NDArray[np.bool_]
     stopped: Stopped
     recipe: Mapping[str, object]
+    names: tuple[str, ...] = ()
 
     def picture(self, number: int = 0) -> Image.Image:
         """Give one picture as a PIL image."""
@@ -323,6 +325,11 @@ def _joined(job: _Job, batches: Sequence[_Batch]) -> Rendering:
         batches[-1].stopped,
         job.recipe,
     )
+
+
+def named(rendering: Rendering, names: Sequence[str]) -> Rendering:
+    """Say what each picture is of; of more names than there are pictures the first hold."""
+    return replace(rendering, names=tuple(names[: len(rendering.pictures)]))
 
 
 def with_recipe(rendering: Rendering, **more: object) -> Rendering:

@@ -8,7 +8,7 @@
 To add one: write such a function in a module of this folder and import it in `recipes`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -42,6 +42,8 @@ class Order:
         seed: of everything random.
         batch_size: pictures per pass.
         progress: told after each step.
+        streams: the number that each picture's random draws come from, where a recipe makes one for each name.
+        redirect_steps, smooth_pool: see `render`.
     """
 
     lens: Lens
@@ -52,6 +54,9 @@ class Order:
     seed: int = 0
     batch_size: int | None = None
     progress: Watch | None = None
+    streams: tuple[int, ...] | None = None
+    redirect_steps: int = 16
+    smooth_pool: bool = False
 
     def canvas(self, **settings: Any) -> Param:
         """Store pictures as the preset and the model's channels want them; settings go to `image`."""
@@ -62,7 +67,7 @@ class Order:
 
     def render(
         self,
-        objective: "Objectives | list[Objectives]",
+        objective: "Objectives | Sequence[Objectives]",
         param: Param | None = None,
         *,
         transforms: Transforms | None = None,
@@ -70,7 +75,10 @@ class Order:
     ) -> Rendering:
         """Render with the preset's canvas and steps; settings go to `render` and win."""
         given: dict[str, Any] = {"steps": self.preset.steps, "seed": self.seed, "batch_size": self.batch_size}
-        given |= {"progress": self.progress, **settings}
+        given |= {"progress": self.progress, "redirect_steps": self.redirect_steps, "smooth_pool": self.smooth_pool}
+        if isinstance(objective, list) and len(objective) == len(self.streams or ()):
+            given["streams"] = self.streams
+        given |= settings
         return render(self.lens, objective, param or self.canvas(), transforms=transforms, **given)
 
     def with_preset(self, **changes: Any) -> "Order":

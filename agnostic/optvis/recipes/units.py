@@ -4,7 +4,7 @@ from typing import Literal
 
 from agnostic.optvis.objectives import as_objective
 from agnostic.optvis.recipes.registry import Order, recipe
-from agnostic.optvis.rendering import Rendering
+from agnostic.optvis.rendering import Rendering, named
 
 
 @recipe("unit", takes="units", summary="What excites a unit, a neuron, a class, or a sum of them; the default.")
@@ -17,4 +17,5 @@ def unit(order: Order, *, sign: Literal["positive", "negative", "both"] = "posit
     """
     aims = [as_objective(name, order.lens) for name in order.names]
     signed = {"positive": aims, "negative": [-aim for aim in aims], "both": [s for a in aims for s in (a, -a)]}
-    return order.render(list(signed[sign]))
+    chosen = list(signed[sign])
+    return named(order.render(chosen), [str(aim) for aim in chosen])
