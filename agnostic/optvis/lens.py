@@ -1,119 +1,26 @@
 """How a model sees pictures: pictures in 0..1 go in, activations with gradients come out, under their layers' names.
 
 ``Seen`` is what objectives are functions of; Lucid calls it T. It gives every layer as (n, C, h, w), whatever the model
-keeps it as, and by default *before* its activation function, since a unit that is off has no gradient behind it.
+keeps it as, and by default *before* its activation function, since a unit that is off has no gradient behind it:
+``T(layer)``. ``T.activated(layer)`` is the layer itself, for what is about all of it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from agnostic.converters.layers import Layer
-from agnostic.converters.tokens import token_grid
+from agnostic.converters.tokens import TokenGrid, token_grid
 from agnostic.converters.torch_import.step import Rule
 from agnostic.converters.twins import preactivation_parts
 from agnostic.engine.autograd import torch_errors
 from agnostic.engine.model import Model
-from agnostic.engine.preprocess import Preprocess
-from agnostic.engine.signature import Tensor as Input
-from agnostic.errors import AgnosticError, InputError, UsageError
-from agnostic.inputs.image import declared_or_assumed, picture_input
-
-_PICTURE_DEPTHS = (1, 3, 4)
-INSTEAD = "such a model is explained with `agnostic explain`, which needs no picture"
-
-
-@dataclass(frozen=True)
-class Space:
-    """What a model's picture input holds, and the way there from pictures (n, c, h, w) in 0..1.
-
-    Attributes:
-        tensor: the input's name.
-        channels: of a picture.
-        size: height and width that the input declares, or the preprocessing does.
-        layout: NCHW, NHWC or NHW.
-        scale, shift: per channel, in the model's order: x = scale * picture + shift.
-        reverse: whether the model takes BGR.
-        notes: what had to be assumed.
-    """
-
-    tensor: str
-    channels: int
-    size: tuple[int, int]
-    layout: str
-    scale: tuple[float, ...]
-    shift: tuple[float, ...]
-    reverse: bool
-    notes: tuple[str, ...] = ()
-
-    def to_model(self, pictures: Tensor) -> Tensor:
-        """Turn pictures (n, c, h, w) in 0..1 into what the model eats."""
-        ordered = pictures.flip(1) if self.reverse else pictures
-        scale, shift = (torch.tensor(values).view(1, -1, 1, 1).to(pictures) for values in (self.scale, self.shift))
-        values = ordered * scale + shift
-        if self.layout == "NHW":
-            return values[:, 0]
-        return values if self.layout == "NCHW" else values.movedim(1, -1)
-
-
-def space_of(model: Model, value_range: tuple[float, float] | None = None) -> Space:
-    """Find the picture input of a model and what its numbers mean.
-
-    Args:
-        model: the model.
-        value_range: what 0 and 1 of a picture become; only for inputs that are no grey, RGB or RGBA pictures.
-
-    Raises:
-        InputError: the model has no input with the axes of a picture.
-    """
-    bands = _bands(model)
-    if bands is not None:
-        return _plain_space(*bands, value_range)
-    try:
-        tensor = picture_input(model)
-        declared, notes = declared_or_assumed(model, tensor)
-    except InputError as error:
-        raise InputError(f"nothing to draw: {error}; {INSTEAD}") from error
-    return _declared_space(tensor.name, declared, notes)
-
-
-def _declared_space(name: str, declared: Preprocess, notes: tuple[str, ...]) -> Space:
-    mean, std = (np.broadcast_to(np.asarray(v, np.float64), declared.depth) for v in (declared.mean, declared.std))
-    scale = tuple((255.0 * declared.scale / std).tolist())
-    shift = tuple((-mean / std).tolist())
-    reverse = declared.channels == "BGR"
-    return Space(name, declared.depth, declared.size, declared.layout, scale, shift, reverse, notes)
-
-
-def _bands(model: Model) -> tuple[Input, int, str] | None:
-    """Find an input (n, bands, h, w) or (n, h, w, bands) whose bands are not those of a picture."""
-    if model.preprocess is not None:
-        return None
-    for tensor in model.inputs:
-        fixed = [size if isinstance(size, int) else None for size in tensor.shape]
-        if len(fixed) != 4 or any(fixed[axis] in _PICTURE_DEPTHS for axis in (1, 3)) or tensor.is_integer:
-            continue
-        if fixed[1] is not None and (fixed[3] is None or fixed[3] >= fixed[1]):
-            return tensor, fixed[1], "NCHW"
-        if fixed[3] is not None:
-            return tensor, fixed[3], "NHWC"
-    return None
-
-
-def _plain_space(tensor: Input, bands: int, layout: str, value_range: tuple[float, float] | None) -> Space:
-    low, high = value_range or (0.0, 1.0)
-    if not np.isfinite([low, high]).all() or low >= high:
-        raise UsageError(f"value range {low:g},{high:g}: expected two numbers, the smaller one first")
-    note = f"the input has {bands} channels and declares no range; assumed 0..1: give --range LOW,HIGH"
-    spatial = tensor.shape[2:4] if layout == "NCHW" else tensor.shape[1:3]
-    height, width = (size if isinstance(size, int) and size > 0 else 224 for size in spatial)
-    scale, shift = (high - low,) * bands, (low,) * bands
-    return Space(tensor.name, bands, (height, width), layout, scale, shift, False, () if value_range else (note,))
+from agnostic.errors import AgnosticError, InputError, UsageError, unknown
+from agnostic.optvis.space import INSTEAD, space_of
 
 
 class Lens:
@@ -137,8 +44,15 @@ class Lens:
         self.model, self.pre_activation = model, pre_activation
         self.space = space_of(model, value_range)
         self.module = model.autograd.module
-        self._parts: dict[str, tuple[tuple[str, ...], int]] = {}
+        self._parts: dict[tuple[str, bool], tuple[tuple[str, ...], int]] = {}
         self._accepted: dict[tuple[str, int, int], bool] = {}
+        self._grids: dict[tuple[str, int, tuple[int, int]], TokenGrid | None] = {}
+        self._classes: dict[str | int, int] = {}
+
+    @cached_property
+    def layers(self) -> Mapping[str, Layer]:
+        """The model's layers by name."""
+        return {layer.name: layer for layer in self.model.layers}
 
     @cached_property
     def _others(self) -> dict[str, Tensor]:
@@ -165,43 +79,71 @@ class Lens:
                 self._accepted[key] = False
         return self._accepted[key]
 
-    def read(self, layer: str, pictures: Tensor) -> Tensor:
-        """Give a layer on pictures in 0..1: (n, C, h, w)."""
-        return Seen(self, pictures, pictures)(layer)
+    def read(self, layer: str, pictures: Tensor, *, activated: bool = False) -> Tensor:
+        """Give a layer on pictures in 0..1, before its activation function or, if asked, behind it: (n, C, h, w)."""
+        seen = Seen(self, pictures, pictures)
+        return seen.activated(layer) if activated else seen(layer)
 
-    def tensors_of(self, layer: str) -> tuple[tuple[str, ...], int]:
+    def class_number(self, label: str | int) -> int:
+        """Look a class up by its name or number.
+
+        Raises:
+            UsageError: the model has no such class; the nearest names are offered.
+        """
+        if label not in self._classes:
+            terms = self.model.target(label).terms
+            at = terms[0].index[self.model.names.class_axis] if terms[0].tensor == self.model.scores_tensor else None
+            if len(terms) != 1 or at is None:
+                raise UsageError(f"{label!r} is no class; give one by name or number")
+            self._classes[label] = at
+        return self._classes[label]
+
+    def tensors_of(self, layer: str, *, activated: bool = False) -> tuple[tuple[str, ...], int]:
         """Name the tensors that make up a layer, and the axis along which they are joined.
+
+        Args:
+            layer: a layer, an output, or the class scores.
+            activated: behind its activation function.
 
         Raises:
             UsageError: the model has no such layer or output; the nearest names are offered.
         """
-        if layer not in self._parts:
-            known = {item.name for item in self.model.layers}
-            if layer not in known | {item.name for item in self.model.outputs} | {self.model.scores_tensor}:
-                self.model.layer(layer)
-            whole = ((layer,), 1)
-            self._parts[layer] = preactivation_parts(self.model.proto, layer) if self.pre_activation else whole
-        return self._parts[layer]
+        key = (layer, activated)
+        if key not in self._parts:
+            ends = {item.name for item in self.model.outputs} | {self.model.scores_tensor}
+            if layer not in self.layers and layer not in ends:
+                raise unknown("layer", layer, [*self.layers, *sorted(ends)])
+            as_it_is = activated or not self.pre_activation or (self.model.raw_output and layer in ends)
+            self._parts[key] = ((layer,), 1) if as_it_is else preactivation_parts(self.model.proto, layer)
+        return self._parts[key]
 
     def as_maps(self, layer: str, stored: Tensor, picture: tuple[int, int]) -> Tensor:
         """View what a layer holds, (n, ...) in its own axis order, as (n, C, h, w).
 
         Tokens become the grid of the picture they were cut from, without the class token; a vector has h = w = 1.
         """
-        found = next((item for item in self.model.layers if item.name == layer), None)
-        if stored.ndim < 2:
-            return stored.reshape(-1, 1, 1, 1)
-        if found is None or found.kind == "vector":
-            return stored.reshape(len(stored), stored.shape[1], -1, 1) if stored.ndim > 2 else stored[:, :, None, None]
-        return self._grid(found, stored, picture) if found.kind == "tokens" else _map(stored, found.channel_axis)
+        found = self.layers.get(layer)
+        if stored.ndim < 3:
+            return stored.reshape(len(stored), -1, 1, 1)
+        if found is None:
+            return _map(stored, self.model.names.class_axis + 1 if layer == self.model.scores_tensor else 1)
+        return self._grid(layer, stored, picture) if found.kind == "tokens" else _map(stored, found.channel_axis)
 
-    def _grid(self, layer: Layer, stored: Tensor, picture: tuple[int, int]) -> Tensor:
-        try:
-            grid = token_grid(self.model.proto, layer.name, stored.shape[1], picture)
-        except UsageError:  # tokens that are no places stand in a row
+    def _grid(self, layer: str, stored: Tensor, picture: tuple[int, int]) -> Tensor:
+        grid = self._grid_of(layer, stored.shape[1], picture)
+        if grid is None:  # tokens that are no places stand in a row
             return stored.movedim(-1, 1)[..., None]
         places = stored[:, grid.places].movedim(-1, 1)
         return places.reshape(*places.shape[:2], grid.height, grid.width)
+
+    def _grid_of(self, layer: str, tokens: int, picture: tuple[int, int]) -> TokenGrid | None:
+        key = (layer, tokens, picture)
+        if key not in self._grids:
+            try:
+                self._grids[key] = token_grid(self.model.proto, layer, tokens, picture)
+            except UsageError:
+                self._grids[key] = None
+        return self._grids[key]
 
 
 def _map(stored: Tensor, channel_axis: int) -> Tensor:
@@ -212,9 +154,10 @@ def _map(stored: Tensor, channel_axis: int) -> Tensor:
 class Seen:
     """What a model sees of some pictures; objectives are functions of it.
 
-    ``T(layer)`` is (n, C, h, w); ``T("input")`` are the pictures as they are, not transformed, (n, c, h, w) in 0..1;
-    ``T("labels")`` are the class scores. What a layer is asked for is computed then, with all that was asked for before
-    in one go.
+    ``T(layer)`` is (n, C, h, w) before the activation function, ``T.activated(layer)`` behind it; ``T("input")`` are
+    the pictures as they are, not transformed, (n, c, h, w) in 0..1, with opacity as their last channel where they have
+    it; ``T("labels")`` are the class scores. What a layer is asked for is computed then, with all that was asked for
+    before in one go.
 
     Attributes:
         lens: what is looked through.
@@ -224,6 +167,8 @@ class Seen:
         count: how many are rendered in all.
         wanted: tensors that are computed together, in order; grows as layers are asked for.
         alpha: (n, 1, h, w) opacity of the pictures; None where they are opaque.
+        memory: what objectives keep from step to step, under keys of their own; what is about one picture is kept
+            under its number.
     """
 
     def __init__(
@@ -237,32 +182,49 @@ class Seen:
         wanted: dict[str, None] | None = None,
         rules: Mapping[str, Rule] | None = None,
         alpha: Tensor | None = None,
+        memory: dict[Any, Any] | None = None,
+        shake: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """Look at pictures; nothing is computed yet."""
+        """Look at pictures; nothing is computed yet.
+
+        `shake` transforms as many other pictures just as these were.
+        """
         self.lens, self.pictures, self.shown, self.alpha = lens, pictures, shown, alpha
         self.numbers = tuple(range(len(pictures)) if numbers is None else numbers)
         self.count = len(self.numbers) if count is None else count
         self.wanted = {} if wanted is None else wanted
+        self.memory = {} if memory is None else memory
         self.rules = rules
+        self._shake = shake
         self._values: dict[str, Tensor] = {}
         self._rows: dict[str, tuple[Tensor, ...]] = {}
+        self._beside: dict[int, Seen] = {}
 
     def __len__(self) -> int:
         """Count the pictures."""
         return len(self.pictures)
 
     def __call__(self, layer: str) -> Tensor:
-        """Give a layer: (n, C, h, w)."""
+        """Give a layer before its activation function, or as it is where the lens says so: (n, C, h, w)."""
+        return self._maps(layer, activated=False)
+
+    def activated(self, layer: str) -> Tensor:
+        """Give a layer as it is: (n, C, h, w)."""
+        return self._maps(layer, activated=True)
+
+    def _maps(self, layer: str, *, activated: bool) -> Tensor:
         if layer == "input":
             return self.pictures
-        if layer == "labels":
-            layer = self.lens.model.scores_tensor
-        names, axis = self.lens.tensors_of(layer)
+        name = self.lens.model.scores_tensor if layer == "labels" else layer
+        height, width = self.shown.shape[2:]
+        return self.lens.as_maps(name, self.whole(name, activated=activated), (height, width))
+
+    def whole(self, layer: str, *, activated: bool = False) -> Tensor:
+        """Give a layer as the model keeps it: (n, ...)."""
+        names, axis = self.lens.tensors_of(layer, activated=activated)
         self._compute(names)
         parts = [self._values[name] for name in names]
-        stored = torch.cat(parts, dim=axis) if len(parts) > 1 else parts[0]
-        height, width = self.shown.shape[2:]
-        return self.lens.as_maps(layer, stored, (height, width))
+        return torch.cat(parts, dim=axis) if len(parts) > 1 else parts[0]
 
     def stored(self, tensor: str) -> Tensor:
         """Give any tensor of the graph as the model keeps it: (n, ...)."""
@@ -280,11 +242,46 @@ class Seen:
             self._rows[tensor] = torch.split(self.stored(tensor), 1)
         return self._rows[tensor][row]
 
+    def beside(self, picture: Tensor) -> "Seen":
+        """See another picture, shaken just as each of these was; it gets no gradient.
+
+        Args:
+            picture: (1, c, h, w) in 0..1, resized to these; the same tensor at each step, so that it is seen once.
+
+        Raises:
+            UsageError: it has other channels than the model's pictures.
+        """
+        if id(picture) not in self._beside:
+            wanted, _ = self.memory.setdefault(("beside", id(picture)), ({}, picture))
+            with torch.no_grad():
+                as_here = self._fitted(picture)
+                shown = as_here if self._shake is None else self._shake(as_here)
+            self._beside[id(picture)] = _Still(self.lens, as_here, shown, numbers=self.numbers, wanted=wanted)
+        return self._beside[id(picture)]
+
+    def _fitted(self, picture: Tensor) -> Tensor:
+        if picture.shape[1] != self.lens.space.channels:
+            raise UsageError(
+                f"the given picture has {picture.shape[1]} channels, the model's have {self.lens.space.channels}"
+            )
+        size = self.pictures.shape[2:]
+        if picture.shape[2:] != size:
+            picture = F.interpolate(picture, tuple(size), mode="bilinear", antialias=True)
+        return picture.to(self.pictures).expand(len(self), -1, -1, -1)
+
     def _compute(self, names: Sequence[str]) -> None:
         if missing := [name for name in names if name not in self._values]:
             self.wanted.update(dict.fromkeys(missing))
             tensors = [name for name in self.wanted if name not in self._values]
             self._values.update(self.lens.run(self.shown, tensors, self.rules))
+
+
+class _Still(Seen):
+    """Pictures that are not optimised."""
+
+    def _compute(self, names: Sequence[str]) -> None:
+        with torch.no_grad():
+            super()._compute(names)
 
 
 class _One(Seen):
@@ -295,14 +292,15 @@ class _One(Seen):
         alpha = None if whole.alpha is None else whole.alpha[here]
         super().__init__(
             whole.lens, whole.pictures[here], whole.shown[here], numbers=whole.numbers[here], count=whole.count,
-            alpha=alpha,
+            alpha=alpha, memory=whole.memory, shake=self._shake_alone,
         )  # fmt: skip
         self._whole, self._row = whole, row
-
-    def stored(self, tensor: str) -> Tensor:
-        """Give its row of any tensor."""
-        return self._whole.row(tensor, self._row)
 
     def _compute(self, names: Sequence[str]) -> None:
         self._whole._compute(names)
         self._values.update({name: self._whole.row(name, self._row) for name in names})
+
+    def _shake_alone(self, picture: Tensor) -> Tensor:
+        """Shake it as all pictures are, since draws are of all; keep what happened to this one."""
+        shake = self._whole._shake
+        return picture if shake is None else shake(picture.expand(len(self._whole), -1, -1, -1))[self._row :][:1]

@@ -7,7 +7,7 @@ pictures is maximised, so that weights mean the same whatever the batch. See `ob
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce, wraps
-from typing import ParamSpec, Union
+from typing import ParamSpec, Union, overload
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ class Objective:
     function: Function
     name: str
     couples: bool = False
+    # A NumPy number on the left leaves the joining to us.
+    __array_ufunc__ = None
 
     def __call__(self, seen: Seen) -> Tensor:
         """Compute it: (n,).
@@ -139,8 +141,22 @@ def _bracketed(item: "Objective | float") -> str:
     return f"({name})" if " + " in name or " - " in name else name
 
 
-def objective(make: Callable[_Arguments, Function]) -> Callable[_Arguments, Objective]:
+@overload
+def objective(make: Callable[_Arguments, Function]) -> Callable[_Arguments, Objective]: ...
+
+
+@overload
+def objective(*, couples: bool) -> Callable[[Callable[_Arguments, Function]], Callable[_Arguments, Objective]]: ...
+
+
+def objective(
+    make: Callable[_Arguments, Function] | None = None, *, couples: bool = False
+) -> Callable[_Arguments, Objective] | Callable[[Callable[_Arguments, Function]], Callable[_Arguments, Objective]]:
     """Turn a maker of functions into a maker of objectives that know their name.
+
+    Args:
+        make: the maker; its function of what is seen may itself be an objective.
+        couples: whether a picture's number depends on the other pictures: ``@objective(couples=True)``.
 
     >>> @objective
     ... def brightness(layer: str = "input"):
@@ -149,15 +165,14 @@ def objective(make: Callable[_Arguments, Function]) -> Callable[_Arguments, Obje
     'brightness(input) - 0.5 * brightness(fire2)'
     """
 
-    @wraps(make)
-    def wrapped(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Objective:
-        return Objective(make(*args, **kwargs), described(make, args, kwargs), make.__name__ in _COUPLES)
+    def decorate(make: Callable[_Arguments, Function]) -> Callable[_Arguments, Objective]:
+        @wraps(make)
+        def wrapped(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Objective:
+            return Objective(make(*args, **kwargs), described(make, args, kwargs), couples)
 
-    return wrapped
+        return wrapped
 
-
-# The objectives that compare the pictures of a batch with each other.
-_COUPLES = {"alignment", "diversity"}
+    return decorate if make is None else decorate(make)
 
 
 def as_objective(given: Objectives, lens: Lens) -> Objective:
@@ -181,7 +196,10 @@ def as_objective(given: Objectives, lens: Lens) -> Objective:
 
 
 def of_target(target: Target) -> Objective:
-    """Maximise a target: a unit before its activation function, a neuron, a class score, or a sum of them."""
+    """Maximise a target: a unit before its activation function, a neuron, a class score, or a sum of them.
+
+    A unit counts at the places of its layer: a class token, as in the unit of a vision transformer, is none.
+    """
 
     def function(seen: Seen) -> Tensor:
         return torch.stack([_term(seen, term) for term in target.terms]).sum(dim=0)
@@ -190,11 +208,12 @@ def of_target(target: Target) -> Objective:
 
 
 def _term(seen: Seen, term: Term) -> Tensor:
-    names, axis = seen.lens.tensors_of(term.tensor)
-    parts = [seen.stored(name) for name in names]
-    values = torch.cat(parts, dim=axis) if len(parts) > 1 else parts[0]
+    layer = seen.lens.layers.get(term.tensor)
+    whole = layer is not None and [at for at, i in enumerate(term.index, 1) if i is not None] == [layer.channel_axis]
+    values = seen(term.tensor) if whole else seen.whole(term.tensor)
+    index = [i for i in term.index if i is not None] if whole else [slice(None) if i is None else i for i in term.index]
     try:
-        picked = values[(slice(None), *(slice(None) if i is None else i for i in term.index))]
+        picked = values[(slice(None), *index)]
     except IndexError:
         raise ItemError(
             f"{term} does not exist on a picture of this size, where {term.tensor} is {list(values.shape[1:])}; "

@@ -7,8 +7,9 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -203,6 +204,7 @@ class _Batch:
     moved: npt.NDArray[np.bool_]
     snapshots: dict[int, Pictures] = field(default_factory=dict)
     wanted: dict[str, None] = field(default_factory=dict)
+    memory: dict[Any, Any] = field(default_factory=dict)
     fit: Transform | None = None
     stopped: Stopped = ""
 
@@ -220,17 +222,22 @@ class _Batch:
 
     def score(self, drawn: Tensor, step: int) -> Tensor:
         """Shake pictures and look at them: (n,)."""
-        job = self.job
-        shaken = job.transform(drawn, self.draws)
-        if self.canvas.alpha and shaken.shape[1] > job.lens.space.channels:
-            shaken = on_background()(shaken, self.draws)
-        shown = shaken if self.fit is None else self.fit(shaken, self.draws)
+        job, before = self.job, deepcopy(self.draws)
+        shown = self.shaken(drawn, self.draws)
         rules = gradient_rules(redirect=step < job.redirect_steps, smooth_pool=job.smooth_pool)
         seen = Seen(
             job.lens, drawn, shown, numbers=self.rows, count=len(job.streams), wanted=self.wanted, rules=rules,
-            alpha=drawn[:, -1:] if self.canvas.alpha else None,
+            alpha=drawn[:, -1:] if self.canvas.alpha else None, memory=self.memory,
+            shake=lambda others: self.shaken(others, deepcopy(before)),
         )  # fmt: skip
         return job.objective(seen)
+
+    def shaken(self, pictures: Tensor, draws: Draws) -> Tensor:
+        """Transform pictures into what the model is shown."""
+        shaken = self.job.transform(pictures, draws)
+        if self.canvas.alpha and shaken.shape[1] > self.job.lens.space.channels:
+            shaken = on_background()(shaken, draws)
+        return shaken if self.fit is None else self.fit(shaken, draws)
 
     def first_score(self, drawn: Tensor) -> Tensor:
         """Look for the first time: a model that does not take this size is shown pictures cut or padded to its own."""
@@ -241,6 +248,7 @@ class _Batch:
         except AgnosticError:
             self.fit = crop_or_pad_to(*self.job.lens.space.size)
             self.wanted.clear()
+            self.memory.clear()
             return self.score(drawn, 0)
 
 
