@@ -30,6 +30,7 @@ PRESETS: Mapping[str, Preset] = {
     for item in (
         Preset("draft", 128, 128, 1.5, "128 px, 128 steps: seconds a picture"),
         Preset("icon", 128, 512, 1.0, "128 px, 512 steps: what the pages show"),
+        Preset("large", 224, 256, 1.0, "224 px, 256 steps: for classes and whole pictures"),
         Preset("print", 224, 2560, 1.0, "224 px, 2560 steps: for a figure"),
         Preset("maco", 512, 256, 1.0, "512 px, 256 steps: photographs' spectrum, only phases optimised"),
     )

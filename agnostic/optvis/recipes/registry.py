@@ -24,8 +24,13 @@ from agnostic.optvis.presets import Preset
 from agnostic.optvis.rendering import Pictures, Rendering, Watch, render
 from agnostic.optvis.transforms import Transforms
 
-#: What a recipe needs beside the model: units or classes, whole layers, or layers and a picture.
-Takes = Literal["units", "layers", "picture"]
+#: What a recipe's names are: units or classes, whole layers, or either.
+Takes = Literal["units", "layers", "either"]
+EXPECTED: Mapping[Takes, str] = {
+    "units": "LAYER:UNIT or a class",
+    "layers": "LAYER",
+    "either": "LAYER, LAYER:UNIT or a class",
+}
 Function = Callable[..., Rendering]
 
 
@@ -93,9 +98,11 @@ class Recipe:
     Attributes:
         name: as typed.
         function: what runs.
-        takes: what it needs beside the model.
+        takes: what its names are.
         summary: one line.
         options: its own settings.
+        picture: whether it starts from a picture.
+        preset: the one that suits it, for who names none.
     """
 
     name: str
@@ -103,6 +110,8 @@ class Recipe:
     takes: Takes
     summary: str
     options: tuple[Option, ...]
+    picture: bool = False
+    preset: str = "icon"
 
     def __call__(self, order: Order, **settings: Any) -> Rendering:
         """Follow the recipe.
@@ -115,10 +124,8 @@ class Recipe:
         if stray := sorted(set(settings) - set(known)):
             raise unknown(f"option of {self.name}", stray[0], known, f"{self.name} has no options")
         if not order.names:
-            raise UsageError(
-                f"{self.name} of what? expected {'LAYER:UNIT or a class' if self.takes == 'units' else 'LAYER'}"
-            )
-        if self.takes == "picture" and order.picture is None:
+            raise UsageError(f"{self.name} of what? expected {EXPECTED[self.takes]}")
+        if self.picture and order.picture is None:
             raise InputError(f"{self.name} starts from a picture: give one with --picture FILE")
         return self.function(order, **{**known, **settings})
 
@@ -126,13 +133,15 @@ class Recipe:
 _RECIPES: dict[str, Recipe] = {}
 
 
-def recipe(name: str, *, takes: Takes, summary: str) -> Callable[[Function], Function]:
-    """Register a recipe under a name that is not taken."""
+def recipe(
+    name: str, *, takes: Takes, summary: str, picture: bool = False, preset: str = "icon"
+) -> Callable[[Function], Function]:
+    """Register a recipe under a name that is not taken; see `Recipe` for the rest."""
 
     def register(function: Function) -> Function:
         if name in _RECIPES:
             raise ValueError(f"the recipe {name!r} is registered twice")
-        _RECIPES[name] = Recipe(name, function, takes, summary, options_of(function))
+        _RECIPES[name] = Recipe(name, function, takes, summary, options_of(function), picture, preset)
         return function
 
     return register
