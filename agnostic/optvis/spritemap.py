@@ -18,10 +18,11 @@ from PIL import Image
 
 from agnostic.draw.tiles import plain_tile, tiled
 from agnostic.engine.gradients import Parity
-from agnostic.errors import InputError, UsageError
+from agnostic.engine.limits import current
+from agnostic.errors import InputError, LimitError, UsageError
 from agnostic.explanation import write_whole
 from agnostic.inputs.picture import open_picture
-from agnostic.optvis.measures import Measures, measure, plain_measures
+from agnostic.optvis.measures import Measures, measure
 from agnostic.optvis.recipes import Order, get
 from agnostic.optvis.record import Portrait, portraits, read_recipe
 from agnostic.optvis.rendering import Rendering, Stopped
@@ -163,11 +164,18 @@ def _fill(work: _Work, units: Sequence[int], bands: Sequence[int] | None) -> tup
     missing = [batch for batch in batches if not all(work.found(unit) for unit in batch)]
     rendered = 0
     for number, batch in enumerate(missing):
-        rendering = _render(work, batch, number, len(missing))
-        if rendering.stopped:
-            return rendered, rendering.stopped
-        for unit, portrait in zip(batch, _portraits(work, batch, rendering), strict=True):
-            portrait.save(work.folder, work.stem(unit), bands)
+        try:
+            rendering = _render(work, batch, number, len(missing))
+            if rendering.stopped:
+                return rendered, rendering.stopped
+            for unit, portrait in zip(batch, _portraits(work, batch, rendering), strict=True):
+                portrait.save(work.folder, work.stem(unit), bands)
+        except KeyboardInterrupt:
+            return rendered, "interrupt"
+        except LimitError:
+            if (deadline := current()) is None or deadline.remaining > 0:
+                raise
+            return rendered, "time"
         rendered += len(batch)
     return rendered, ""
 
