@@ -4,6 +4,7 @@ An objective is a function of what the model sees, ``(T) -> (n,)``: one number f
 pictures is maximised, so that weights mean the same whatever the batch. See `objectives` for those there are.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce, wraps
@@ -21,6 +22,7 @@ from agnostic.optvis.lens import Lens, Seen
 Function = Callable[[Seen], Tensor]
 Objectives = Union["Objective", str, int, Target, Function]
 _Arguments = ParamSpec("_Arguments")
+_BRACKETS = re.compile(r"\([^()]*\)")
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,10 @@ def _named(item: "Objective | float") -> str:
 
 
 def _bracketed(item: "Objective | float") -> str:
-    name = _named(item)
-    return f"({name})" if " + " in name or " - " in name else name
+    name = outside = _named(item)
+    while (shorter := _BRACKETS.sub("", outside)) != outside:
+        outside = shorter
+    return f"({name})" if " + " in outside or " - " in outside else name
 
 
 @overload

@@ -31,9 +31,8 @@ def dot_cossim(x: Tensor, y: Tensor, cossim_pow: float = 0.0) -> Tensor:
 
 
 def _cosine(dot: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    # A norm, whose derivative at 0 is 0.
-    lengths = (_EPSILON + torch.linalg.vector_norm(values, dim=1) for values in (x, y))
-    cosine: Tensor = dot / next(lengths) / next(lengths)
+    length, other = (_EPSILON + torch.linalg.vector_norm(values, dim=1) for values in (x, y))
+    cosine: Tensor = dot / length / other
     return cosine
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy.typing as npt
@@ -148,7 +149,15 @@ def _smoothed(seen: Seen, key: tuple[object, str], grams: Tensor, decay: float) 
 
 def _as_picture(given: npt.ArrayLike) -> Tensor:
     """Take (h, w, c) to (1, c, h, w)."""
-    return given_array("the picture", given, ["(h, w, c)"]).movedim(-1, 0)[None].contiguous()
+    values = given_array("the picture", given, ["(h, w, c)"])
+    return _planes(values.numpy().tobytes(), tuple(values.shape))
+
+
+@lru_cache(maxsize=16)
+def _planes(values: bytes, shape: tuple[int, ...]) -> Tensor:
+    """Make one tensor of equal pictures, so that several objectives have it seen once."""
+    picture = torch.frombuffer(bytearray(values), dtype=torch.float32).view(shape)
+    return picture.movedim(-1, 0)[None].contiguous()
 
 
 def _resized(values: Tensor, like: Tensor | tuple[int, int]) -> Tensor:
