@@ -191,7 +191,9 @@ def visualize(
     recipe: Annotated[
         str, typer.Option("--recipe", "-r", help="What is rendered; `agnostic recipes` lists them.")
     ] = "unit",
-    preset: Annotated[str, typer.Option("--preset", metavar="draft|icon|print|maco", help="How much work.")] = "draft",
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="draft|icon|print|maco", help="How much work; the recipe's own.")
+    ] = None,
     size: Annotated[
         int | None, typer.Option("--size", min=8, max=4096, metavar="N", help="Sides of the picture in pixels.")
     ] = None,

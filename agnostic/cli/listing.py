@@ -14,9 +14,9 @@ def show_recipes(name: str | None, *, as_json: bool) -> int:
         listed = [_recipe(item) for item in recipes.all_recipes().values()]
         common.print_json({"recipes": listed, "presets": [vars(item) for item in presets.PRESETS.values()]})
         return 0
-    rows = common.table("recipe", "takes", "what it renders")
+    rows = common.table("recipe", "takes", "preset", "what it renders")
     for item in recipes.all_recipes().values():
-        rows.add_row(item.name, item.takes, item.summary)
+        rows.add_row(item.name, _takes(item), item.preset, item.summary)
     sizes = common.table("preset", "")
     for preset in presets.PRESETS.values():
         sizes.add_row(preset.name, preset.summary)
@@ -36,6 +36,17 @@ def _show_recipe(chosen: recipes.Recipe, as_json: bool) -> int:
     return 0
 
 
+def _takes(item: recipes.Recipe) -> str:
+    names = "units or layers" if item.takes == "either" else item.takes
+    return f"{names}, a picture" if item.picture else names
+
+
 def _recipe(item: recipes.Recipe) -> dict[str, Any]:
-    options = common.option_mapping(item.options)
-    return {"name": item.name, "takes": item.takes, "summary": item.summary, "options": options}
+    return {
+        "name": item.name,
+        "takes": item.takes,
+        "picture": item.picture,
+        "preset": item.preset,
+        "summary": item.summary,
+        "options": common.option_mapping(item.options),
+    }

@@ -46,7 +46,7 @@ class Request:
     model: str
     tokens: tuple[str, ...]
     recipe: str
-    preset: str
+    preset: str | None
     size: int | None
     steps: int | None
     picture: Path | None
@@ -112,7 +112,7 @@ def _understood(request: Request) -> _Call:
     names, settings = split_options(request.tokens, chosen.options, where)
     if request.layer is not None and (names or chosen.name != "unit"):
         raise UsageError(f"--all {request.layer} renders every unit of the layer; drop the targets and --recipe")
-    preset = presets.preset(request.preset)
+    preset = presets.preset(request.preset or chosen.preset)
     preset = replace(preset, size=request.size or preset.size, steps=request.steps or preset.steps)
     library = None if request.images is None else Library(request.images)
     if request.colours not in ("photo", "images", "none"):
@@ -218,7 +218,8 @@ def _sheet(call: _Call, portraits: Sequence[Portrait]) -> str | None:
     if len(portraits) < 2:
         return None
     columns = {} if call.request.columns is None else {"columns": call.request.columns}
-    heading = f"{portraits[0].recipe['model']['name']}: {call.recipe.name}"
+    name = portraits[0].recipe["model"]["name"]
+    heading = f"What {name} looks for" if call.recipe.name == "unit" else f"{name}: {call.recipe.name}"
     drawn = contact_sheet(portraits, heading=heading, dark=call.request.dark, bands=call.bands, **columns)
     buffer = io.BytesIO()
     drawn.save(buffer, "PNG", compress_level=6)
