@@ -26,6 +26,8 @@ class Canvas:
         couples: whether pictures share variables, so that all have to be rendered in one batch.
         learning_rate: Adam's step that suits these variables; None leaves it to `render`.
         constrain: brings the variables back to where they may be, after each step.
+        observe: told each step's gradient of the objective with respect to the pictures (n, c, h, w).
+        finish: makes of drawn pictures those that are shown, which may have an opacity of their own.
     """
 
     variables: Mapping[str, Tensor]
@@ -34,6 +36,8 @@ class Canvas:
     couples: bool = False
     learning_rate: float | None = None
     constrain: Callable[[], None] | None = field(default=None, repr=False)
+    observe: Callable[[Tensor], None] | None = field(default=None, repr=False)
+    finish: Callable[[Tensor], Tensor] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Random draws of which each picture has its own stream, so that nothing depends on how pictures are batched."""
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,12 @@ CANVAS, TRANSFORMS, MEASURES = 0, 1, 2
 
 
 class Draws:
-    """Numbers for n pictures: row i of everything comes from the stream of picture i alone."""
+    """Numbers for n pictures: row i of everything comes from the stream of picture i alone.
+
+    Attributes:
+        pictures: the number of each picture.
+        progress: how much of the rendering is done, 0..1; for what changes on the way.
+    """
 
     def __init__(self, seed: int, pictures: Sequence[int], purpose: int = CANVAS) -> None:
         """Open the streams.
@@ -23,8 +29,10 @@ class Draws:
             purpose: what the numbers are for; another purpose, other numbers.
         """
         self.pictures = tuple(pictures)
+        self.progress = 0.0
+        self._root = (seed, purpose)
         self._streams = [np.random.default_rng([seed, purpose, picture]) for picture in self.pictures]
-        self._common = np.random.default_rng([seed, purpose])
+        self._common: list[np.random.Generator] = []
 
     def __len__(self) -> int:
         """Count the pictures."""
@@ -46,9 +54,14 @@ class Draws:
         """Draw one of the values for each picture: (n,) float32."""
         return _stacked([np.float32(values[int(stream.integers(len(values)))]) for stream in self._streams])
 
-    def common_normal(self, *shape: int) -> Tensor:
-        """Draw what all pictures share: `shape` float32 from a standard normal distribution."""
-        return torch.from_numpy(self._common.standard_normal(shape, np.float32))
+    def common(self, count: int = 1) -> "Draws":
+        """Give streams that belong to no picture, for what pictures share; they go on where they were left."""
+        for number in range(len(self._common), count):
+            # Zeros at the end change nothing in numpy's seeding: the last number keeps these apart from a picture's.
+            self._common.append(np.random.default_rng([*self._root, number, 1]))
+        shared = copy(self)
+        shared.pictures, shared._streams = tuple(range(count)), self._common[:count]
+        return shared
 
 
 def _stacked(rows: Sequence[npt.ArrayLike]) -> Tensor:

@@ -84,6 +84,7 @@ def render(
     *,
     transforms: Transforms | None = None,
     steps: int | Sequence[int] = 512,
+    views: int = 1,
     learning_rate: float | None = None,
     count: int | None = None,
     streams: Sequence[int] | None = None,
@@ -102,6 +103,7 @@ def render(
         param: how pictures are stored; by default `image(128)` in the model's own channels.
         transforms: what pictures are shaken by at each step; Lucid's standard ones by default.
         steps: how many; of several numbers each is a snapshot and the largest the end.
+        views: how often each step shakes every picture; the objective is the mean.
         learning_rate: of Adam; by default the canvas's own, else 0.05.
         count: how many pictures; by default one for each objective.
         streams: the number that each picture's random draws come from; 0, 1, … by default.
@@ -124,7 +126,7 @@ def render(
         raise UsageError(f"{len(ids)} streams for {number} pictures: expected one each")
     job = _Job(
         lens, aim, param or default_param(lens), compose(standard() if transforms is None else transforms),
-        _stops(steps), learning_rate, ids, seed, redirect_steps, smooth_pool, progress or _silent,
+        _stops(steps), _counted(views), learning_rate, ids, seed, redirect_steps, smooth_pool, progress or _silent,
     )  # fmt: skip
     return _joined(job, _in_batches(job, batch_size or DEFAULT_BATCH))
 
@@ -157,6 +159,12 @@ def _stops(steps: int | Sequence[int]) -> tuple[int, ...]:
     return stops
 
 
+def _counted(views: int) -> int:
+    if views < 1:
+        raise UsageError(f"views={views}: expected at least one view of each picture")
+    return views
+
+
 @dataclass(frozen=True)
 class _Job:
     """What was asked for."""
@@ -166,6 +174,7 @@ class _Job:
     param: Param
     transform: Transform
     stops: tuple[int, ...]
+    views: int
     learning_rate: float | None
     streams: tuple[int, ...]
     seed: int
@@ -184,6 +193,7 @@ class _Job:
             "parametrisation": self.param.name,
             "transforms": self.transform.name,
             "steps": self.steps,
+            "views": self.views,
             "learning_rate": self.learning_rate,
             "redirect_steps": self.redirect_steps,
             "smooth_pool": self.smooth_pool,
@@ -217,8 +227,9 @@ class _Batch:
 
     def pictures(self) -> Pictures:
         with torch.no_grad():
-            drawn = self.canvas.draw().movedim(1, -1)
-        return np.ascontiguousarray(drawn.cpu().float().numpy())
+            drawn = self.canvas.draw()
+            shown = drawn if self.canvas.finish is None else self.canvas.finish(drawn)
+        return np.ascontiguousarray(shown.movedim(1, -1).cpu().float().numpy())
 
     def score(self, drawn: Tensor, step: int) -> Tensor:
         """Shake pictures and look at them: (n,)."""
@@ -297,21 +308,39 @@ def _optimise(batch: _Batch, before: int, steps: int) -> None:
 
 def _step(batch: _Batch, optimiser: torch.optim.Optimizer, step: int) -> float:
     optimiser.zero_grad(set_to_none=True)
+    batch.draws.progress = step / batch.job.steps
     with torch.enable_grad(), torch_errors():
         drawn = batch.canvas.draw()
-        drawn.retain_grad()
-        scores = batch.score(drawn, step) if step else batch.first_score(drawn)
-        _check(batch, scores, step)
-        # A sum: what one picture gets does not depend on how many there are.
-        if scores.requires_grad:
-            (-scores.sum()).backward()  # type: ignore[no-untyped-call]
-    if drawn.grad is not None:
-        batch.moved |= (drawn.grad.flatten(1) != 0).any(dim=1).cpu().numpy()
-    batch.values[step] = scores.detach().cpu().numpy()
+        # Gradients of all views meet at the pictures and go to the variables once.
+        pictures = drawn.detach().requires_grad_()
+        scores = _look(batch, pictures, step)
+        if pictures.grad is not None:
+            drawn.backward(pictures.grad)  # type: ignore[no-untyped-call]
+            _notice(batch, -pictures.grad)
+    batch.values[step] = scores.cpu().numpy()
     optimiser.step()
     if batch.canvas.constrain is not None:
         batch.canvas.constrain()
     return float(batch.values[step].mean())
+
+
+def _look(batch: _Batch, pictures: Tensor, step: int) -> Tensor:
+    """Score each view and leave the pictures their gradient: (n,), the mean over the views."""
+    views, found = batch.job.views, []
+    for view in range(views):
+        scores = batch.score(pictures, step) if step or view else batch.first_score(pictures)
+        _check(batch, scores, step)
+        # A sum: what one picture gets does not depend on how many there are.
+        if scores.requires_grad:
+            (-scores.sum() / views).backward()  # type: ignore[no-untyped-call]
+        found.append(scores.detach())
+    return torch.stack(found).mean(dim=0)
+
+
+def _notice(batch: _Batch, gradient: Tensor) -> None:
+    batch.moved |= (gradient.flatten(1) != 0).any(dim=1).cpu().numpy()
+    if batch.canvas.observe is not None:
+        batch.canvas.observe(gradient)
 
 
 def _check(batch: _Batch, scores: Tensor, step: int) -> None:

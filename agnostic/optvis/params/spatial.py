@@ -1,57 +1,34 @@
-"""Spatial bases: ``basis(Draws, channels, height, width) -> (variables, raw)``, where raw() is (n, c, h, w)."""
+"""The plain spatial bases: pixels, pixels kept small, and Fourier coefficients."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial, wraps
-from typing import ParamSpec
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from agnostic.optvis.describing import described
+from agnostic.errors import UsageError
 from agnostic.optvis.draws import Draws
+from agnostic.optvis.params.basis import Basis, Store, Stored, basis
 
-Stored = tuple[Mapping[str, Tensor], Callable[[], Tensor]]
-_Arguments = ParamSpec("_Arguments")
-
-
-@dataclass(frozen=True)
-class Basis:
-    """A way to store (n, channels, height, width) numbers; called, it gives the variables and what makes them."""
-
-    store: Callable[[Draws, int, int, int], Stored]
-    name: str
-
-    def __call__(self, draws: Draws, channels: int, height: int, width: int) -> Stored:
-        """Make the variables, drawn from the streams."""
-        return self.store(draws, channels, height, width)
-
-
-def basis(maker: Callable[_Arguments, Callable[[Draws, int, int, int], Stored]]) -> Callable[_Arguments, Basis]:
-    """Turn a maker of stores into a maker of bases that know their name."""
-
-    @wraps(maker)
-    def wrapped(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Basis:
-        return Basis(maker(*args, **kwargs), described(maker, args, kwargs))
-
-    return wrapped
+__all__ = ["Basis", "fft", "fixed", "frequencies", "pixels", "spectrum_scale", "unit_ball"]
 
 
 @basis
-def pixels(sd: float = 0.01) -> Callable[[Draws, int, int, int], Stored]:
+def pixels(sd: float = 0.01) -> Store:
     """Store the pixels themselves; the naive way, whose pictures are noisy."""
 
     def stored(draws: Draws, channels: int, height: int, width: int) -> Stored:
         variable = (draws.normal(channels, height, width) * sd).requires_grad_()
-        return {"pixels": variable}, lambda: variable
+        return Stored({"pixels": variable}, lambda: variable)
 
     return stored
 
 
 @basis
-def fft(sd: float = 0.01, decay: float = 1.0) -> Callable[[Draws, int, int, int], Stored]:
+def fft(sd: float = 0.01, decay: float = 1.0) -> Store:
     """Store Fourier coefficients over their frequency to the power of `decay` (Olah, Mordvintsev & Schubert 2017).
 
     Steps then go along patterns of natural pictures, whose low frequencies are strong, not along single pixels.
@@ -60,7 +37,7 @@ def fft(sd: float = 0.01, decay: float = 1.0) -> Callable[[Draws, int, int, int]
     def stored(draws: Draws, channels: int, height: int, width: int) -> Stored:
         variable = (draws.normal(channels, height, width // 2 + 1, 2) * sd).requires_grad_()
         scale = torch.from_numpy(spectrum_scale(height, width, decay))
-        return {"spectrum": variable}, partial(_from_spectrum, variable, scale, height, width)
+        return Stored({"spectrum": variable}, partial(_from_spectrum, variable, scale, height, width))
 
     return stored
 
@@ -81,3 +58,51 @@ def spectrum_scale(height: int, width: int, decay: float) -> npt.NDArray[np.floa
     """Weigh frequencies by their length to the power of -decay; no wave counts as longer than the longer side."""
     scale: npt.NDArray[np.float64] = np.maximum(frequencies(height, width), 1.0 / max(height, width)) ** -decay
     return scale.astype(np.float32)
+
+
+@basis
+def fixed(values: npt.NDArray[np.float32]) -> Store:
+    """Draw the same (c, h, w) numbers for every picture and store nothing: what another basis is added to."""
+
+    def stored(draws: Draws, channels: int, height: int, width: int) -> Stored:
+        if values.shape != (channels, height, width):
+            raise UsageError(f"fixed numbers {list(values.shape)} for a picture of {[channels, height, width]}")
+        one = torch.from_numpy(values)
+        return Stored({}, lambda: one.expand(len(draws), -1, -1, -1))
+
+    return stored
+
+
+@basis
+def unit_ball(norm: Literal["l2", "linf"] = "l2", radius: float = 1.0) -> Store:
+    """Store pixels that stay within a distance of zero: for the least that has to be added to a given picture.
+
+    Args:
+        norm: l2, the length of the picture as one vector; linf, its largest pixel.
+        radius: the distance.
+    """
+    if norm not in _PROJECTIONS or radius <= 0:
+        raise UsageError(f"unit_ball({norm!r}, {radius:g}): expected l2 or linf and a radius above 0")
+
+    def stored(draws: Draws, channels: int, height: int, width: int) -> Stored:
+        variable = torch.zeros(len(draws), channels, height, width, requires_grad=True)
+        return Stored({"ball": variable}, lambda: variable, constrain=partial(_project, variable, norm, radius))
+
+    return stored
+
+
+def _project(variable: Tensor, norm: str, radius: float) -> None:
+    with torch.no_grad():
+        _PROJECTIONS[norm](variable, radius)
+
+
+def _into_sphere(variable: Tensor, radius: float) -> None:
+    lengths = torch.linalg.vector_norm(variable, dim=(1, 2, 3), keepdim=True)
+    variable.mul_((radius / lengths).clamp(max=1))
+
+
+def _into_cube(variable: Tensor, radius: float) -> None:
+    variable.clamp_(-radius, radius)
+
+
+_PROJECTIONS: dict[str, Callable[[Tensor, float], None]] = {"l2": _into_sphere, "linf": _into_cube}
