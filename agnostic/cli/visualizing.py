@@ -204,7 +204,7 @@ def _stems(portraits: Sequence[Portrait]) -> list[str]:
     stems: list[str] = []
     for item in portraits:
         against = item.label.startswith("-")
-        stem = slug(item.label.split(",")[0])[-100:] + (".negative" if against else "")
+        stem = slug(item.label.split(", ")[0])[-100:] + (".negative" if against else "")
         stems.append(stem if stem not in stems else f"{stem}.{len(stems)}")
     return stems
 

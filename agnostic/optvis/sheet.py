@@ -46,7 +46,7 @@ def contact_sheet(
 
 def _panel(item: Portrait, bands: Sequence[int] | None) -> Panel:
     pixels = np.asarray(on_white(item.image(bands)))
-    label = item.label.split(",")[0]
+    label = item.label.split(", ")[0]
     title = label if len(label) <= _LETTERS else f"…{label[1 - _LETTERS :]}"
     return Panel(pixels, title, caption(item))
 

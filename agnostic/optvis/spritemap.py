@@ -21,7 +21,7 @@ from agnostic.engine.gradients import Parity
 from agnostic.engine.limits import current
 from agnostic.errors import InputError, LimitError, UsageError
 from agnostic.explanation import write_whole
-from agnostic.inputs.picture import open_picture
+from agnostic.inputs.picture import on_white, open_picture
 from agnostic.optvis.measures import Measures, measure
 from agnostic.optvis.recipes import Order, get
 from agnostic.optvis.record import Portrait, portraits, read_recipe
@@ -246,7 +246,7 @@ def _record(work: _Work, unit: int) -> dict[str, Any] | None:
 def _tile(work: _Work, unit: int, record: Mapping[str, Any] | None, size: int) -> npt.NDArray[np.uint8]:
     if record is None:
         return plain_tile(size, size, [str(unit), "not yet"])
-    picture = open_picture(work.folder / str(record["files"]["picture"])).convert("RGB")
+    picture = on_white(open_picture(work.folder / str(record["files"]["picture"])))
     return np.asarray(picture if picture.size == (size, size) else picture.resize((size, size), Image.Resampling.BOX))
 
 
