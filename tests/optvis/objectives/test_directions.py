@@ -87,6 +87,12 @@ def test_a_tensor_lies_on_the_middle(size, place, power, seen, ort, agree, rng):
     agree(found, compared(part, vector[None], power).mean(axis=(1, 2)))
 
 
+def test_the_middle_of_an_even_layer(seen, ort, agree, rng):
+    vector = rng.normal(size=(6, 3, 3)).astype(np.float32)
+    part = ort.before("relu")[:, :, 7:10, 6:9]
+    agree(o.tensor_direction("relu", vector)(seen), (part * vector).sum(axis=1).mean(axis=(1, 2)))
+
+
 def test_whitening_divides_by_how_units_vary_together(rng):
     activations = rng.normal(size=(50, 4)) @ rng.normal(size=(4, 4))
     white = o.whitened(VECTOR, activations)

@@ -31,6 +31,8 @@ def test_a_neuron_is_in_the_middle(seen, ort, agree):
     # The layer is 7 x 6: the middle of the even side is the lower right one.
     assert ort.before("clip").shape[2:] == (7, 6)
     agree(o.neuron("clip", 1)(seen), ort.before("clip")[:, 1, 3, 3])
+    assert ort.before("relu").shape[2:] == (16, 14)
+    agree(o.neuron("relu", 5)(seen), ort.before("relu")[:, 5, 8, 7])
 
 
 def test_a_neuron_at_a_place_has_its_column_first(seen, ort, agree):
