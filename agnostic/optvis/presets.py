@@ -8,14 +8,16 @@ from agnostic.errors import unknown
 
 @dataclass(frozen=True)
 class Preset:
-    """A size, a number of steps, and how strongly low frequencies are favoured.
+    """A size, a number of steps, and how pictures are stored.
 
     Attributes:
         name: as typed.
-        size: of the picture's sides in pixels.
+        size: of the picture's sides in pixels; the longer side, where it has the shape of a given picture.
         steps: of the optimiser.
         decay: the power of the frequency by which Fourier coefficients are divided.
         summary: one line.
+        phases: optimise only the phases of a photograph's spectrum, seen through random windows (MaCo).
+        views: how many windows each step looks through.
     """
 
     name: str
@@ -23,6 +25,8 @@ class Preset:
     steps: int
     decay: float
     summary: str
+    phases: bool = False
+    views: int = 1
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -32,7 +36,8 @@ PRESETS: Mapping[str, Preset] = {
         Preset("icon", 128, 512, 1.0, "128 px, 512 steps: what the pages show"),
         Preset("large", 224, 256, 1.0, "224 px, 256 steps: for classes and whole pictures"),
         Preset("print", 224, 2560, 1.0, "224 px, 2560 steps: for a figure"),
-        Preset("maco", 512, 256, 1.0, "512 px, 256 steps: photographs' spectrum, only phases optimised"),
+        Preset("maco", 512, 256, 1.0, "512 px, 256 steps: only phases, as in a photograph", phases=True, views=4),
+        Preset("dream", 448, 40, 1.0, "448 px, 40 steps: for deepdreams"),
     )
 }
 

@@ -17,7 +17,7 @@ from agnostic.optvis.objectives.directions import (
     whitened,
     whitened_direction,
 )
-from agnostic.optvis.objectives.likeness import caricature, dot_compare, input_diff, style
+from agnostic.optvis.objectives.likeness import activation_diff, caricature, dot_compare, input_diff, style
 from agnostic.optvis.objectives.penalties import (
     L1,
     L2,
@@ -36,6 +36,7 @@ __all__ = [
     "L1",
     "L2",
     "Objective",
+    "activation_diff",
     "alignment",
     "as_objective",
     "blur_alpha_each_step",

@@ -17,6 +17,8 @@ from agnostic.optvis.objectives.directions import dot_cossim
 from agnostic.optvis.objectives.picking import given_array
 
 Norm = Literal["l1", "l2"]
+# A layer that is silent on the given picture has no energy to compare with.
+_LEAST_ENERGY = 1e-12
 
 
 @objective
@@ -77,6 +79,28 @@ def caricature(layer: str, picture: npt.ArrayLike, cossim_pow: float = 0.0) -> F
 
     def function(seen: Seen) -> Tensor:
         return _alike(seen.activated(layer), seen.beside(given).activated(layer), cossim_pow)
+
+    return function
+
+
+@objective
+def activation_diff(layer: str, picture: npt.ArrayLike) -> Function:
+    """Measure how far a layer is from what it makes of a given picture: the share of its energy that is missing or new.
+
+    It is 0 where the activations are the same, and 1 for a layer that is silent (Mahendran & Vedaldi 2015). The picture
+    is shaken together with the drawn one.
+
+    Args:
+        layer: the layer.
+        picture: (h, w, c) in 0..1; resized to the size that is drawn.
+    """
+    given = _as_picture(picture)
+
+    def function(seen: Seen) -> Tensor:
+        wanted = seen.beside(given).activated(layer)
+        difference = (seen.activated(layer) - wanted).square().flatten(1).sum(dim=1)
+        energy = wanted.square().flatten(1).sum(dim=1)
+        return difference / energy.clamp(min=_LEAST_ENERGY)
 
     return function
 

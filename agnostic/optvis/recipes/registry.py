@@ -17,12 +17,14 @@ from agnostic.methods.registry import Option, options_of
 from agnostic.optvis.canvas import Param
 from agnostic.optvis.lens import Lens
 from agnostic.optvis.objective import Objectives
+from agnostic.optvis.params.basis import Basis
 from agnostic.optvis.params.colour import PHOTO, Colours
 from agnostic.optvis.params.images import image
+from agnostic.optvis.params.maco import PHOTO_SPECTRUM, Spectrum, phases
 from agnostic.optvis.params.spatial import fft
 from agnostic.optvis.presets import Preset
 from agnostic.optvis.rendering import Pictures, Rendering, Watch, render
-from agnostic.optvis.transforms import Transforms
+from agnostic.optvis.transforms import Transforms, noise, random_crop
 
 #: What a recipe's names are: units or classes, whole layers, or either.
 Takes = Literal["units", "layers", "either"]
@@ -32,6 +34,8 @@ EXPECTED: Mapping[Takes, str] = {
     "either": "LAYER, LAYER:UNIT or a class",
 }
 Function = Callable[..., Rendering]
+# What a picture whose phases alone are optimised is shaken by, of 0..1.
+_NOISE = 0.08
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Order:
         progress: told after each step.
         streams: the number that each picture's random draws come from, where a recipe makes one for each name.
         redirect_steps, smooth_pool: see `render`.
+        spectrum: whose phases are optimised where the preset says so.
     """
 
     lens: Lens
@@ -62,13 +67,46 @@ class Order:
     streams: tuple[int, ...] | None = None
     redirect_steps: int = 16
     smooth_pool: bool = False
+    spectrum: Spectrum = PHOTO_SPECTRUM
+
+    @property
+    def basis(self) -> Basis:
+        """How numbers are stored: Fourier coefficients, or the phases of a spectrum."""
+        return phases(self.spectrum) if self.preset.phases else fft(decay=self.preset.decay)
 
     def canvas(self, **settings: Any) -> Param:
         """Store pictures as the preset and the model's channels want them; settings go to `image`."""
         channels = None if self.lens.space.channels == 3 else self.lens.space.channels
-        given = {"basis": fft(decay=self.preset.decay), "colours": self.colours, "channels": channels} | settings
+        given = {"basis": self.basis, "colours": self.colours, "channels": channels} | settings
         width = given.pop("width", self.preset.size)
         return image(width, **given)
+
+    def given_picture(self) -> Pictures:
+        """Give the picture that the recipe starts from, checked: (h, w, c) float32 in 0..1.
+
+        Raises:
+            InputError: there is none, or it has other channels than the model's.
+        """
+        if self.picture is None:
+            raise InputError("there is no picture to start from: give one with --picture FILE")
+        channels = self.lens.space.channels
+        if self.picture.ndim != 3 or self.picture.shape[2] != channels:
+            raise InputError(f"the picture is {list(self.picture.shape)}: the model eats (h, w, {channels})")
+        return self.picture
+
+    def each(self) -> "list[Order]":
+        """Give an order for each name."""
+        streams = [None] * len(self.names) if self.streams is None else [(stream,) for stream in self.streams]
+        return [replace(self, names=(name,), streams=own) for name, own in zip(self.names, streams, strict=True)]
+
+    def part(self, number: int, count: int) -> "Order":
+        """Give the order of one of several renderings in a row, whose progress is a part of the whole."""
+
+        def told(done: int, steps: int, value: float) -> None:
+            if self.progress is not None:
+                self.progress(number * steps + done, count * steps, value)
+
+        return replace(self, progress=told)
 
     def render(
         self,
@@ -80,15 +118,23 @@ class Order:
     ) -> Rendering:
         """Render with the preset's canvas and steps; settings go to `render` and win."""
         given: dict[str, Any] = {"steps": self.preset.steps, "seed": self.seed, "batch_size": self.batch_size}
-        given |= {"progress": self.progress, "redirect_steps": self.redirect_steps, "smooth_pool": self.smooth_pool}
+        given |= {"views": self.preset.views, "progress": self.progress}
+        given |= {"redirect_steps": self.redirect_steps, "smooth_pool": self.smooth_pool}
         if isinstance(objective, list) and len(objective) == len(self.streams or ()):
             given["streams"] = self.streams
         given |= settings
+        if transforms is None and self.preset.phases:
+            transforms = windows(min(self.lens.space.size))
         return render(self.lens, objective, param or self.canvas(), transforms=transforms, **given)
 
     def with_preset(self, **changes: Any) -> "Order":
         """Change single values of the preset."""
         return replace(self, preset=replace(self.preset, **changes))
+
+
+def windows(size: int) -> Transforms:
+    """List what large pictures are shaken by: random windows, brought to a size in pixels, and noise (MaCo)."""
+    return [random_crop(size), noise(_NOISE)]
 
 
 @dataclass(frozen=True)
@@ -156,6 +202,15 @@ def get(name: str) -> Recipe:
     if name not in _RECIPES:
         raise unknown("recipe", name, _RECIPES, f"known: {', '.join(sorted(_RECIPES))}")
     return _RECIPES[name]
+
+
+def default_for(names: Sequence[str]) -> str:
+    """Choose a recipe for who names none: `class` where every name is one of a class, else `unit`.
+
+    >>> default_for(["tabby", "281"]), default_for(["tabby", "fire8/concat:12"])
+    ('class', 'unit')
+    """
+    return "class" if names and not any(mark in name for name in names for mark in (":", "[")) else "unit"
 
 
 def all_recipes() -> Mapping[str, Recipe]:
