@@ -128,10 +128,15 @@ def phases(spectrum: Spectrum = PHOTO_SPECTRUM, contrast: float = 1.85) -> Store
 
 def _from_phases(variable: Tensor, magnitudes: Tensor, height: int, width: int, contrast: float) -> Tensor:
     waves = torch.polar(magnitudes.expand_as(variable), _EVEN * standardised(variable))
-    return contrast * standardised(torch.fft.irfft2(waves, s=(height, width)))
+    return contrast * standardised(torch.fft.irfft2(waves, s=(height, width), norm="ortho"))
 
 
 def standardised(values: Tensor) -> Tensor:
     """Bring each picture's numbers to mean 0 and variance 1: (n, c, h, w)."""
-    deviations = values - values.mean(dim=(1, 2, 3), keepdim=True)
-    return deviations / (deviations.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + _SMALL)
+    # One by one: a sum over several axes of a batch rounds as the batch's size has it.
+    return torch.stack([_standardised(one) for one in values])
+
+
+def _standardised(one: Tensor) -> Tensor:
+    deviations = one - one.mean()
+    return deviations / (deviations.square().mean().sqrt() + _SMALL)
