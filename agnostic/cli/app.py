@@ -189,8 +189,9 @@ def visualize(
         ),
     ] = None,
     recipe: Annotated[
-        str, typer.Option("--recipe", "-r", help="What is rendered; `agnostic recipes` lists them.")
-    ] = "unit",
+        str | None,
+        typer.Option("--recipe", "-r", help="One of `agnostic recipes`; unit by default, or class where all are."),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", metavar="draft|icon|print|maco", help="How much work; the recipe's own.")
     ] = None,

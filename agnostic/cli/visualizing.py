@@ -21,6 +21,7 @@ from agnostic.optvis import presets, recipes
 from agnostic.optvis.lens import Lens
 from agnostic.optvis.library import Library
 from agnostic.optvis.params.colour import PHOTO, Colours
+from agnostic.optvis.params.maco import PHOTO_SPECTRUM, Spectrum
 from agnostic.optvis.portraying import certificate, made_with, portray
 from agnostic.optvis.record import Portrait
 from agnostic.optvis.rendering import Pictures, Stopped, Watch
@@ -45,7 +46,7 @@ class Request:
 
     model: str
     tokens: tuple[str, ...]
-    recipe: str
+    recipe: str | None
     preset: str | None
     size: int | None
     steps: int | None
@@ -107,9 +108,7 @@ def visualize(request: Request) -> int:
 
 def _understood(request: Request) -> _Call:
     """Check everything that can be checked before the model is opened."""
-    chosen = recipes.get(request.recipe)
-    where = f"`agnostic visualize --help` and `agnostic recipes {chosen.name}` list them"
-    names, settings = split_options(request.tokens, chosen.options, where)
+    chosen, names, settings = _recipe(request)
     if request.layer is not None and (names or chosen.name != "unit"):
         raise UsageError(f"--all {request.layer} renders every unit of the layer; drop the targets and --recipe")
     preset = presets.preset(request.preset or chosen.preset)
@@ -121,6 +120,18 @@ def _understood(request: Request) -> _Call:
         raise UsageError("--colours images measures the colours of your pictures: give them with --images DIR")
     bands = _numbers("bands", request.bands, int)
     return _Call(request, chosen, settings, tuple(names), preset, bands, library)
+
+
+def _recipe(request: Request) -> tuple[recipes.Recipe, list[str], dict[str, Any]]:
+    """Tell names from options; where no recipe is named, what is left when all options are taken away chooses one."""
+    if request.recipe is None:
+        every = [option for item in recipes.all_recipes().values() for option in item.options]
+        plain, _ = split_options(request.tokens, every, "`agnostic visualize --help` lists them")
+        chosen = recipes.get(recipes.default_for(plain))
+    else:
+        chosen = recipes.get(request.recipe)
+    where = f"`agnostic visualize --help` and `agnostic recipes {chosen.name}` list them"
+    return chosen, *split_options(request.tokens, chosen.options, where)
 
 
 def _rendered(call: _Call, model: Model, bar: common.Progress) -> tuple[Report, Stopped]:
@@ -150,10 +161,11 @@ def _order(call: _Call, model: Model, watch: Watch) -> recipes.Order:
         pre_activation=not request.post_activation,
         value_range=None if low_high is None else (low_high[0], low_high[1]),
     )
+    colours = _colours(call, lens)
     return recipes.Order(
-        lens, call.names, call.preset, picture=_picture(request, lens, call.preset.size), colours=_colours(call, lens),
+        lens, call.names, call.preset, picture=_picture(request, lens, call.preset.size), colours=colours,
         seed=request.seed, batch_size=request.batch_size, progress=watch, redirect_steps=request.redirect_steps,
-        smooth_pool=request.smooth_pool,
+        smooth_pool=request.smooth_pool, spectrum=_spectrum(call, lens, colours),
     )  # fmt: skip
 
 
@@ -162,6 +174,12 @@ def _colours(call: _Call, lens: Lens) -> Colours | None:
     if call.request.colours == "images" and call.library is not None:
         return call.library.colours(lens)
     return PHOTO if call.request.colours == "photo" and lens.space.channels == PHOTO.channels else None
+
+
+def _spectrum(call: _Call, lens: Lens, colours: Colours | None) -> Spectrum:
+    """Take photographs' frequencies where only phases are rendered, or those of the user's pictures."""
+    own = call.library is not None and (call.request.colours == "images" or lens.space.channels != PHOTO.channels)
+    return call.library.spectrum(lens, colours) if own and call.library and call.preset.phases else PHOTO_SPECTRUM
 
 
 def _picture(request: Request, lens: Lens, size: int) -> Pictures | None:
@@ -219,7 +237,7 @@ def _sheet(call: _Call, portraits: Sequence[Portrait]) -> str | None:
         return None
     columns = {} if call.request.columns is None else {"columns": call.request.columns}
     name = portraits[0].recipe["model"]["name"]
-    heading = f"What {name} looks for" if call.recipe.name == "unit" else f"{name}: {call.recipe.name}"
+    heading = f"What {name} looks for" if call.recipe.name in ("unit", "class") else f"{name}: {call.recipe.name}"
     drawn = contact_sheet(portraits, heading=heading, dark=call.request.dark, bands=call.bands, **columns)
     buffer = io.BytesIO()
     drawn.save(buffer, "PNG", compress_level=6)
@@ -265,13 +283,12 @@ _RIGHT = ("activation", "holds", "percentile", "fine")
 
 
 def _cells(item: Mapping[str, Any]) -> list[str]:
-    shown = item["activation"] if item["activation"] is not None else item["objective"]
     return [
-        "" if shown is None else f"{shown:.4g}",
+        "" if item["activation"] is None else f"{item['activation']:.4g}",
         "" if item["share"] is None else f"{100 * item['share']:.0f} %",
         "" if item["percentile"] is None else f"{item['percentile']:.0f}",
         "" if item["fine"] is None else f"{item['fine']:.2f}",
-        "dead" if item["dead"] else "",
+        "dead" if item["dead"] else "" if item["activation"] is not None else f"objective {item['objective']:.4g}",
     ]
 
 

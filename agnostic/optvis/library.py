@@ -15,12 +15,11 @@ from agnostic.inputs.image import declared_or_assumed, fit
 from agnostic.inputs.picture import open_picture
 from agnostic.optvis.lens import Lens
 from agnostic.optvis.params.colour import Colours, estimate
+from agnostic.optvis.params.maco import Spectrum, spectrum_of
 
 _ROWS = 16
-# More say no more of colours.
-_FOR_COLOURS = 256
-# Neighbours have nearly the same colour.
-_APART = 2
+# More say no more of colours and frequencies.
+_FOR_STATISTICS = 128
 Batch = tuple[list[str], Array]
 
 
@@ -61,14 +60,22 @@ class Library:
             found.append(values.reshape(*values.shape[:2], -1).mean(axis=2))
         return np.concatenate(found)
 
-    def colours(self, lens: Lens) -> Colours:
-        """Measure the colour statistics of the pictures as the model is shown them."""
-        pictures: list[npt.NDArray[np.float32]] = []
+    def pictures(self, lens: Lens) -> list[npt.NDArray[np.float32]]:
+        """Give the first of the pictures as the model is shown them: (h, w, c) in 0..1 each, 128 at most."""
+        found: list[npt.NDArray[np.float32]] = []
         for _, rows in self._batches(lens):
-            pictures += list(_as_pictures(lens, rows)[:, ::_APART, ::_APART])
-            if len(pictures) >= _FOR_COLOURS:
+            found += list(_as_pictures(lens, rows))
+            if len(found) >= _FOR_STATISTICS:
                 break
-        return estimate(pictures)
+        return found
+
+    def colours(self, lens: Lens) -> Colours:
+        """Measure the colour statistics of the pictures."""
+        return estimate(self.pictures(lens))
+
+    def spectrum(self, lens: Lens, colours: Colours | None) -> Spectrum:
+        """Measure how strong each frequency is in the pictures, in the axes of the colours."""
+        return spectrum_of(self.pictures(lens), colours)
 
     def _batches(self, lens: Lens) -> Iterator[Batch]:
         """Read rows of the model's input, some at a time.

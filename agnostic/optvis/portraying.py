@@ -29,7 +29,6 @@ def portray(
     settings: Mapping[str, Any],
     *,
     library: Library | None = None,
-    made_by: Mapping[str, Any] | None = None,
 ) -> tuple[list[Portrait], Stopped]:
     """Follow a recipe and measure what comes out.
 
@@ -38,7 +37,6 @@ def portray(
         recipe: the recipe.
         settings: its options.
         library: pictures of the user beside which the rendered ones are judged.
-        made_by: what is recorded; all of the order by default.
 
     Returns:
         The portraits, and what stopped it, if anything did; then they have only the numbers that cost nothing.
@@ -49,15 +47,12 @@ def portray(
     """
     scorer = Scorer(order.lens)
     parity = certificate(scorer, order)
-    drawn = order if recipe.name != "unit" else replace(order, streams=tuple(stream_of(name) for name in order.names))
-    rendering = recipe(drawn, **settings)
+    streams = tuple(stream_of(name) for name in order.names)
+    rendering = recipe(replace(order, streams=streams), **settings)
     labels = labels_of(rendering, order.names)
     numbers = _measured(scorer, rendering, labels, order.seed, library)
-    recorded = dict(made_by) if made_by is not None else made_with(order, recipe, settings)
-    streams = drawn.streams if drawn.streams and len(drawn.streams) >= len(labels) else None
-    found = portraits(
-        rendering, labels, numbers, model=order.lens.model, made_by=recorded, parity=parity, streams=streams
-    )  # fmt: skip
+    made_by = made_with(order, recipe, settings) | {"names": list(order.names)}
+    found = portraits(rendering, labels, numbers, model=order.lens.model, made_by=made_by, parity=parity)
     return found, rendering.stopped
 
 
@@ -68,6 +63,7 @@ def made_with(order: Order, recipe: Recipe, settings: Mapping[str, Any]) -> dict
     return {
         "recipe": recipe.name,
         "options": {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()},
+        "spectrum": order.spectrum.name if order.preset.phases else None,
         "preset": {key: value for key, value in asdict(order.preset).items() if key != "summary"},
         "seed": order.seed,
         "pre_activation": order.lens.pre_activation,

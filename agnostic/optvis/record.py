@@ -114,7 +114,6 @@ def portraits(
     model: Model,
     made_by: Mapping[str, Any],
     parity: Parity | None = None,
-    streams: Sequence[int] | None = None,
 ) -> list[Portrait]:
     """Give every picture of a rendering its recipe.
 
@@ -125,9 +124,7 @@ def portraits(
         model: what they were rendered on.
         made_by: the recipe's name, its options and whatever else was chosen, as plain values.
         parity: how far the torch re-import is from onnxruntime.
-        streams: the number that each picture's random draws come from; 0, 1, … by default.
     """
-    drawn_from = range(len(labels)) if streams is None else streams
     common = {
         "format": FORMAT,
         "model": {"name": model.name, "sha256": model.sha256},
@@ -142,7 +139,7 @@ def portraits(
         Portrait(
             label,
             rendering.pictures[row],
-            {**common, "of": label, "stream": drawn_from[row], "steps_done": int(steps[row])},
+            {**common, "of": label, "steps_done": int(steps[row])},
             measures[row],
         )
         for row, label in enumerate(labels)

@@ -197,9 +197,7 @@ def _portraits(work: _Work, batch: Sequence[int], rendering: Rendering) -> list[
     names = [f"{work.layer}:{unit}" for unit in batch]
     targets = [model.target(name) for name in rendering.names]
     measures = measure(work.scorer, rendering, targets, seed=work.order.seed)
-    found = portraits(
-        rendering, names, measures, model=model, made_by=work.made_by, parity=work.parity, streams=tuple(batch)
-    )  # fmt: skip
+    found = portraits(rendering, names, measures, model=model, made_by=work.made_by, parity=work.parity)
     return [
         replace(item, recipe={**item.recipe, "key": work.key(unit)}) for unit, item in zip(batch, found, strict=True)
     ]

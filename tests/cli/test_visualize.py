@@ -109,7 +109,7 @@ def test_options_of_the_recipe_stand_on_the_same_line(here: Path, agnostic: Run)
         (["net.onnx", "r:9"], 2, "'r' has the units 0 to 3, not 9"),
         (["net.onnx", "rr:1"], 2, "unknown layer 'rr'"),
         (["net.onnx", "r:1", "--sign", "up"], 2, "--sign 'up': expected positive or negative or both"),
-        (["net.onnx", "r:1", "--sing", "both"], 2, "did you mean '--sign'?"),
+        (["net.onnx", "r:1", "--sing", "both"], 2, "did you mean '--sign'"),
         (["net.onnx", "r:1", "--recipe", "units"], 2, "unknown recipe 'units'; did you mean 'unit'"),
         (["net.onnx", "r:1", "--preset", "darft"], 2, "unknown preset 'darft'; did you mean 'draft'"),
         (["net.onnx", "r:1", "--range", "1"], 2, "--range 1: expected two numbers"),
