@@ -1,7 +1,7 @@
 """Random draws of which each picture has its own stream, so that nothing depends on how pictures are batched."""
 
-from collections.abc import Sequence
-from copy import copy
+from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,20 @@ class Draws:
     def __len__(self) -> int:
         """Count the pictures."""
         return len(self._streams)
+
+    def bookmark(self) -> "Callable[[], Draws]":
+        """Remember where the streams are: what it gives makes streams that go on from here, as often as called."""
+        states = [stream.bit_generator.state for stream in (*self._streams, *self._common)]
+
+        def again() -> "Draws":
+            copied = deepcopy(self)
+            # Streams that were opened later begin anew.
+            del copied._common[len(states) - len(self) :]
+            for stream, state in zip((*copied._streams, *copied._common), states, strict=True):
+                stream.bit_generator.state = state
+            return copied
+
+        return again
 
     def normal(self, *shape: int) -> Tensor:
         """Draw (n, *shape) float32 from a standard normal distribution."""

@@ -7,7 +7,6 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -233,13 +232,13 @@ class _Batch:
 
     def score(self, drawn: Tensor, step: int) -> Tensor:
         """Shake pictures and look at them: (n,)."""
-        job, before = self.job, deepcopy(self.draws)
+        job, before = self.job, self.draws.bookmark()
         shown = self.shaken(drawn, self.draws)
         rules = gradient_rules(redirect=step < job.redirect_steps, smooth_pool=job.smooth_pool)
         seen = Seen(
             job.lens, drawn, shown, numbers=self.rows, count=len(job.streams), wanted=self.wanted, rules=rules,
             alpha=drawn[:, -1:] if self.canvas.alpha else None, memory=self.memory,
-            shake=lambda others: self.shaken(others, deepcopy(before)),
+            shake=lambda others: self.shaken(others, before()),
         )  # fmt: skip
         return job.objective(seen)
 
@@ -289,7 +288,7 @@ def _optimise(batch: _Batch, before: int, steps: int) -> None:
     job = batch.job
     variables = list(batch.canvas.variables.values())
     rate = job.learning_rate or batch.canvas.learning_rate or LEARNING_RATE
-    optimiser = torch.optim.Adam(variables, lr=rate)
+    optimiser = torch.optim.Adam(variables, lr=rate, fused=True)
     try:
         for step in range(job.steps):
             if (deadline := current()) is not None:
