@@ -193,7 +193,7 @@ def visualize(
         typer.Option("--recipe", "-r", help="One of `agnostic recipes`; unit by default, or class where all are."),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", metavar="draft|icon|print|maco", help="How much work; the recipe's own.")
+        str | None, typer.Option("--preset", metavar="NAME", help="draft, icon, large, print, maco; the recipe's own.")
     ] = None,
     size: Annotated[
         int | None, typer.Option("--size", min=8, max=4096, metavar="N", help="Sides of the picture in pixels.")

@@ -1,5 +1,6 @@
 """Portraits side by side, each with its name and the numbers that matter."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,9 +13,10 @@ from agnostic.inputs.picture import on_white
 from agnostic.optvis.record import Portrait
 
 COLUMNS = 6
-_WIDTH = 288
+_WIDTH = 256
 # As much of a name as stands over a picture; its end tells units apart.
-_LETTERS = 18
+_LETTERS = 17
+_LAYER = re.compile(r"([^\s*]+):\d")
 
 
 def contact_sheet(
@@ -39,14 +41,19 @@ def contact_sheet(
     """
     if not portraits or columns < 1:
         raise UsageError(f"{len(portraits)} pictures in {columns} columns: expected at least one of each")
-    panels = [_panel(item, bands) for item in portraits]
+    layers = {layer for item in portraits for layer in _LAYER.findall(item.label)}
+    # Of one layer, its name stands once, in the heading.
+    common = layers.pop() if len(layers) == 1 and all(map(_LAYER.search, (item.label for item in portraits))) else ""
+    heading = " · ".join(filter(None, (heading, common)))
+    panels = [_panel(item, common, bands) for item in portraits]
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     return figure(rows, heading=heading, footer=_footer(portraits[0]), dark=dark, panel_width=_WIDTH)
 
 
-def _panel(item: Portrait, bands: Sequence[int] | None) -> Panel:
+def _panel(item: Portrait, common: str, bands: Sequence[int] | None) -> Panel:
     pixels = np.asarray(on_white(item.image(bands)))
     label = item.label.split(", ")[0]
+    label = label.replace(f"{common}:", "") if common else label
     title = label if len(label) <= _LETTERS else f"…{label[1 - _LETTERS :]}"
     return Panel(pixels, title, caption(item))
 

@@ -6,6 +6,7 @@ recipe, lie in a folder; one that is there already, of the same model, unit and 
 
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -149,7 +150,7 @@ def slug(layer: str) -> str:
     >>> slug("/features/0/conv:out")
     'features-0-conv-out'
     """
-    return "".join(letter if letter.isalnum() or letter in "_." else "-" for letter in layer).strip("-.") or "layer"
+    return re.sub(r"[^\w.]+", "-", layer).strip("-.") or "layer"
 
 
 def _by_activity(units: int, activity: npt.NDArray[np.floating] | None) -> list[int]:

@@ -67,7 +67,7 @@ def test_several_units_are_written_each_with_its_record_and_on_one_sheet(here: P
     assert (recipe["of"], recipe["recipe"], recipe["preset"]["steps"]) == ("r:0", "unit", 4)
     assert recipe["parity"]["largest"] < 1e-4
     with Image.open("out/sheet.png") as sheet:
-        assert sheet.width > 4 * 288
+        assert sheet.width > 4 * 256
 
 
 def test_json_is_one_object(here: Path, agnostic: Run) -> None:
