@@ -16,7 +16,7 @@ from agnostic.optvis.params.cppn import cppn
 from agnostic.optvis.params.images import from_picture, image, image_sample
 from agnostic.optvis.params.lowres import aligned, aligned_pairs, grouped, laplacian_pyramid, lowres, lowres_tensor
 from agnostic.optvis.params.maco import PHOTO_SPECTRUM, Spectrum, phases, spectrum_of
-from agnostic.optvis.params.spatial import fft, fixed, pixels, unit_ball
+from agnostic.optvis.params.spatial import fft, fixed, limited, pixels, unit_ball
 
 __all__ = [
     "PHOTO",
@@ -39,6 +39,7 @@ __all__ = [
     "image",
     "image_sample",
     "laplacian_pyramid",
+    "limited",
     "lowres",
     "lowres_tensor",
     "phases",

@@ -1,6 +1,7 @@
 """The plain spatial bases: pixels, pixels kept small, and Fourier coefficients."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -13,7 +14,7 @@ from agnostic.errors import UsageError
 from agnostic.optvis.draws import Draws
 from agnostic.optvis.params.basis import Basis, Store, Stored, basis
 
-__all__ = ["Basis", "fft", "fixed", "frequencies", "pixels", "spectrum_scale", "unit_ball"]
+__all__ = ["Basis", "fft", "fixed", "frequencies", "limited", "pixels", "spectrum_scale", "unit_ball"]
 
 
 @basis
@@ -106,3 +107,27 @@ def _into_cube(variable: Tensor, radius: float) -> None:
 
 
 _PROJECTIONS: dict[str, Callable[[Tensor, float], None]] = {"l2": _into_sphere, "linf": _into_cube}
+
+
+def limited(numbers: Basis, contrast: float) -> Basis:
+    """Draw pictures weaker that have more contrast than photographs: `contrast` is the largest root mean square.
+
+    Which way the numbers point stays, and how many steps they took: a unit that is easy to excite does not end in
+    colours at their limits while another is still grey.
+
+    Raises:
+        UsageError: the contrast is not above 0.
+    """
+    if contrast <= 0:
+        raise UsageError(f"limited({numbers.name}, {contrast:g}): expected a contrast above 0")
+
+    def store(draws: Draws, channels: int, height: int, width: int) -> Stored:
+        stored = numbers(draws, channels, height, width)
+        return replace(stored, raw=lambda: _weaker(stored.raw(), contrast))
+
+    return Basis(store, f"limited({numbers.name}, {contrast:g})")
+
+
+def _weaker(raw: Tensor, contrast: float) -> Tensor:
+    size = raw.detach().square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    return raw * (contrast / size.clamp_min(contrast))

@@ -21,7 +21,7 @@ from agnostic.optvis.params.basis import Basis
 from agnostic.optvis.params.colour import PHOTO, Colours
 from agnostic.optvis.params.images import image
 from agnostic.optvis.params.maco import PHOTO_SPECTRUM, Spectrum, phases
-from agnostic.optvis.params.spatial import fft
+from agnostic.optvis.params.spatial import fft, limited
 from agnostic.optvis.presets import Preset
 from agnostic.optvis.rendering import Pictures, Rendering, Watch, render
 from agnostic.optvis.transforms import Transforms, noise, random_crop
@@ -72,7 +72,10 @@ class Order:
     @property
     def basis(self) -> Basis:
         """How numbers are stored: Fourier coefficients, or the phases of a spectrum."""
-        return phases(self.spectrum) if self.preset.phases else fft(decay=self.preset.decay)
+        if self.preset.phases:
+            return phases(self.spectrum)
+        coefficients = fft(decay=self.preset.decay)
+        return coefficients if self.preset.contrast is None else limited(coefficients, self.preset.contrast)
 
     def canvas(self, **settings: Any) -> Param:
         """Store pictures as the preset and the model's channels want them; settings go to `image`."""
