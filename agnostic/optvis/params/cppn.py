@@ -12,7 +12,7 @@ from agnostic.errors import UsageError
 from agnostic.optvis.draws import Draws
 from agnostic.optvis.params.basis import Store, Stored, basis
 
-Activation = Literal["composite", "unbiased", "relu"]
+Activation = Literal["unbiased", "composite", "relu"]
 # Coordinates that are spread evenly over -sqrt(3)..sqrt(3) have a variance of 1.
 _REACH = 3**0.5
 _BIAS = 0.1
@@ -20,7 +20,7 @@ _LEARNING_RATE = 0.005
 
 
 @basis
-def cppn(hidden: int = 24, layers: int = 8, activation: Activation = "composite", *, normalise: bool = False) -> Store:
+def cppn(hidden: int = 24, layers: int = 8, activation: Activation = "unbiased", *, normalise: bool = False) -> Store:
     """Store a network that gives each place its colour; it draws well without any transforms.
 
     Its pictures begin grey, since the last layer begins at zero.
@@ -28,8 +28,8 @@ def cppn(hidden: int = 24, layers: int = 8, activation: Activation = "composite"
     Args:
         hidden: channels of each hidden layer.
         layers: how many there are.
-        activation: composite: arctangents beside their squares; unbiased: the same with squares about their mean;
-            relu.
+        activation: composite: arctangents beside their squares; unbiased: the same with squares about their mean, which
+            saturates later and excites units several times as much; relu.
         normalise: bring each channel of each layer to mean 0 and variance 1 over the picture.
 
     Raises:

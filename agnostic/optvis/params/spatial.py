@@ -129,5 +129,6 @@ def limited(numbers: Basis, contrast: float) -> Basis:
 
 
 def _weaker(raw: Tensor, contrast: float) -> Tensor:
-    size = raw.detach().square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-    return raw * (contrast / size.clamp_min(contrast))
+    # One by one: a sum over several axes of a batch rounds as the batch's size has it.
+    sizes = torch.stack([one.square().mean().sqrt() for one in raw.detach()]).view(-1, 1, 1, 1)
+    return raw * (contrast / sizes.clamp_min(contrast))

@@ -6,9 +6,10 @@ import torch
 
 from agnostic.errors import UsageError
 from agnostic.optvis.draws import Draws
-from agnostic.optvis.params import Basis, cppn, fft, laplacian_pyramid, lowres, phases, pixels, unit_ball
+from agnostic.optvis.params import Basis, cppn, fft, laplacian_pyramid, limited, lowres, phases, pixels, unit_ball
 
 ALONE = [pixels(), fft(), laplacian_pyramid(), lowres(3, offset=True), cppn(4, 2), phases(), unit_ball()]
+ALONE.append(limited(pixels(), 0.005))
 
 
 def _stepped(basis: Basis, pictures: list[int]) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from agnostic.errors import UsageError
 from agnostic.optvis.draws import CANVAS, Draws
-from agnostic.optvis.params import fft, fixed, pixels, unit_ball
+from agnostic.optvis.params import fft, fixed, limited, pixels, unit_ball
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (6, 9), (7, 5), (5, 12)])
@@ -55,3 +55,16 @@ def test_the_unit_ball_takes_what_is_outside_back_to_its_nearest_point() -> None
     stored.constrain()  # a picture of zeros stays one
     with pytest.raises(UsageError, match="l2 or linf"):
         unit_ball("l1")  # type: ignore[arg-type]
+
+
+def test_contrast_is_limited_and_weak_pictures_stay() -> None:
+    free, held = (each(Draws(0, [0, 1]), 3, 8, 8) for each in (pixels(1.0), limited(pixels(1.0), 1.5)))
+    for stored in (free, held):
+        with torch.no_grad():
+            stored.variables["pixels"][1] *= 7
+    before, after = free.raw().detach().numpy(), held.raw().detach().numpy()
+    np.testing.assert_array_equal(after[0], before[0])
+    np.testing.assert_allclose(np.sqrt(np.square(after[1]).mean()), 1.5, rtol=1e-5)
+    np.testing.assert_allclose(after[1] / before[1], (after[1] / before[1])[0, 0, 0], rtol=1e-5)
+    with pytest.raises(UsageError, match="above 0"):
+        limited(pixels(), 0)
