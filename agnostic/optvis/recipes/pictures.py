@@ -1,5 +1,6 @@
 """What a layer makes of a given picture, and what a unit would change in it."""
 
+from difflib import get_close_matches
 from typing import Any
 
 from agnostic.errors import UsageError
@@ -14,6 +15,9 @@ from agnostic.optvis.recipes.registry import Order, recipe
 from agnostic.optvis.rendering import Rendering, named
 from agnostic.optvis.transforms import caricature as mild
 from agnostic.optvis.transforms import jitter, pad
+
+# How much a name that is none has to be like a layer's to be meant as one.
+_ALIKE = 0.7
 
 
 @recipe(
@@ -51,8 +55,20 @@ def deepdream(
 
 
 def dream_of(order: Order, name: str) -> Objective:
-    """Raise all of a layer, or a unit or class."""
-    return objectives.deepdream(name) if name in order.lens.layers else as_objective(name, order.lens)
+    """Raise all of a layer, or a unit or class.
+
+    Raises:
+        UsageError: it is none of them; the nearest names are offered.
+    """
+    layers = order.lens.layers
+    if name in layers:
+        return objectives.deepdream(name)
+    try:
+        return as_objective(name, order.lens)
+    except UsageError:
+        if near := get_close_matches(name, layers, n=3, cutoff=_ALIKE):
+            raise UsageError(f"unknown layer {name!r}; did you mean {', '.join(map(repr, near))}?") from None
+        raise
 
 
 @recipe(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from agnostic.errors import UsageError
 from agnostic.optvis.objectives import as_objective
 from agnostic.optvis.recipes.registry import Order, recipe
 from agnostic.optvis.rendering import Rendering, named
@@ -39,6 +40,8 @@ def class_(order: Order, *, sign: Sign = "positive", zoom: float = 2.0, turn: fl
         zoom: how much the picture is enlarged at most before the model sees it; 1 for not at all.
         turn: by how many degrees it is turned at most.
     """
+    if zoom < 1 or turn < 0:
+        raise UsageError(f"--zoom {zoom:g} --turn {turn:g}: expected a zoom of 1 or more and a turn of 0 or more")
     return _signed(order, sign, None if order.preset.phases else close_ups(order.preset.size, zoom, turn))
 
 
