@@ -226,7 +226,7 @@ def test_any_number_of_channels(opened: Make, channels: int) -> None:
     found = quick(net(opened, channels), steps=20)
     assert found.pictures.shape == (1, 20, 20, channels)
     assert found.values[-1, 0] > found.values[0, 0]
-    assert 0 <= found.pictures.min() and found.pictures.max() <= 1
+    assert found.pictures.min() >= 0 and found.pictures.max() <= 1
     if channels == 13:
         with pytest.raises(UsageError, match="13 channels make no picture"):
             found.picture()
@@ -248,7 +248,7 @@ def test_other_inputs_are_an_error_that_names_them(opened: Make) -> None:
         a = Conv(x, w) r = Relu(a) p = GlobalAveragePool(r) f = Flatten(p) y = Add(f, age)
     }"""
     model = opened(text, {"w": np.ones((4, 3, 3, 3), np.float32)})
-    with pytest.raises(InputError, match="other inputs beside the picture .age."):
+    with pytest.raises(InputError, match=r"other inputs beside the picture .age."):
         quick(model, "r:1")
 
 
