@@ -237,7 +237,7 @@ def _sheet(call: _Call, portraits: Sequence[Portrait]) -> str | None:
         return None
     columns = {} if call.request.columns is None else {"columns": call.request.columns}
     name = portraits[0].recipe["model"]["name"]
-    heading = f"What {name} looks for" if call.recipe.name in ("unit", "class") else f"{name}: {call.recipe.name}"
+    heading = name if call.recipe.name in ("unit", "class") else f"{name}: {call.recipe.name}"
     drawn = contact_sheet(portraits, heading=heading, dark=call.request.dark, bands=call.bands, **columns)
     buffer = io.BytesIO()
     drawn.save(buffer, "PNG", compress_level=6)

@@ -17,6 +17,7 @@ from agnostic.optvis.recipes import Order, Recipe
 from agnostic.optvis.record import Portrait, portraits
 from agnostic.optvis.rendering import Rendering, Stopped
 from agnostic.optvis.scoring import Scorer
+from agnostic.optvis.stopping import STOPS, reason
 
 # What is behind a name that stands for several pictures.
 _NUMBERED = " #"
@@ -50,10 +51,10 @@ def portray(
     streams = tuple(stream_of(name) for name in order.names)
     rendering = recipe(replace(order, streams=streams), **settings)
     labels = labels_of(rendering, order.names)
-    numbers = _measured(scorer, rendering, labels, order.seed, library)
+    numbers, stopped = _measured(scorer, rendering, labels, order.seed, library)
     made_by = made_with(order, recipe, settings) | {"names": list(order.names)}
     found = portraits(rendering, labels, numbers, model=order.lens.model, made_by=made_by, parity=parity)
-    return found, rendering.stopped
+    return found, stopped
 
 
 def made_with(order: Order, recipe: Recipe, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,18 +121,28 @@ def target_of(lens: Lens, label: str) -> Target | None:
 
 def _measured(
     scorer: Scorer, rendering: Rendering, labels: Sequence[str], seed: int, library: Library | None
-) -> list[Measures]:
+) -> tuple[Sequence[Measures], Stopped]:
+    """Measure what was rendered to its end; what is stopped now is a finished picture with fewer numbers."""
     if rendering.stopped:
-        return list(plain_measures(rendering))
+        return plain_measures(rendering), rendering.stopped
     targets = [target_of(scorer.lens, label) for label in labels]
-    found = list(measure(scorer, rendering, targets, seed=seed))
+    try:
+        found = measure(scorer, rendering, targets, seed=seed)
+        return found if library is None else _beside(found, targets, library, scorer.lens), ""
+    except STOPS as stop:
+        return plain_measures(rendering), reason(stop)
+
+
+def _beside(
+    measures: Sequence[Measures], targets: Sequence[Target | None], library: Library, lens: Lens
+) -> list[Measures]:
     different = list(dict.fromkeys(target for target in targets if target is not None))
-    if library is None or not different:
-        return found
-    scores = dict(zip(different, library.scores(scorer.lens, different).T, strict=True))
+    if not different:
+        return list(measures)
+    scores = dict(zip(different, library.scores(lens, different).T, strict=True))
     return [
         numbers if target is None else numbers.beside(scores[target])
-        for numbers, target in zip(found, targets, strict=True)
+        for numbers, target in zip(measures, targets, strict=True)
     ]
 
 

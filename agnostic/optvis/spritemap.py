@@ -19,15 +19,16 @@ from PIL import Image
 
 from agnostic.draw.tiles import plain_tile, tiled
 from agnostic.engine.gradients import Parity
-from agnostic.engine.limits import current
-from agnostic.errors import InputError, LimitError, UsageError
+from agnostic.errors import InputError, UsageError
 from agnostic.explanation import write_whole
 from agnostic.inputs.picture import on_white, open_picture
 from agnostic.optvis.measures import Measures, measure
 from agnostic.optvis.recipes import Order, get
+from agnostic.optvis.record import FORMAT as PICTURE
 from agnostic.optvis.record import Portrait, portraits, read_recipe
 from agnostic.optvis.rendering import Rendering, Stopped
 from agnostic.optvis.scoring import Scorer
+from agnostic.optvis.stopping import STOPS, reason
 
 #: Units per batch; fixed, since a picture's last bits depend on it.
 BATCH = 16
@@ -71,7 +72,7 @@ class _Work:
 
     def key(self, unit: int) -> str:
         """Name the content of a unit's picture: the model, the unit and the recipe."""
-        content = [self.order.lens.model.sha256, self.layer, unit, self.made_by]
+        content = [PICTURE, self.order.lens.model.sha256, self.layer, unit, self.made_by]
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def stem(self, unit: int) -> str:
@@ -171,12 +172,8 @@ def _fill(work: _Work, units: Sequence[int], bands: Sequence[int] | None) -> tup
                 return rendered, rendering.stopped
             for unit, portrait in zip(batch, _portraits(work, batch, rendering), strict=True):
                 portrait.save(work.folder, work.stem(unit), bands)
-        except KeyboardInterrupt:
-            return rendered, "interrupt"
-        except LimitError:
-            if (deadline := current()) is None or deadline.remaining > 0:
-                raise
-            return rendered, "time"
+        except STOPS as stop:
+            return rendered, reason(stop)
         rendered += len(batch)
     return rendered, ""
 

@@ -1,6 +1,10 @@
+import time
+
 import numpy as np
 import pytest
 
+from agnostic.engine.limits import current, time_limit
+from agnostic.errors import LimitError
 from agnostic.optvis.lens import Lens
 from agnostic.optvis.portraying import labels_of, made_with, portray, stream_of, target_of
 from agnostic.optvis.presets import Preset
@@ -65,3 +69,32 @@ def test_a_stopped_rendering_gets_only_the_numbers_that_cost_nothing(order):
     assert why == "interrupt"
     assert item.recipe["stopped"] == "interrupt" and item.recipe["steps_done"] == 1
     assert item.measures.activation is None and item.measures.objective is not None
+
+
+@pytest.mark.parametrize(
+    ("raised", "why"), [(KeyboardInterrupt(), "interrupt"), (LimitError("the time is up"), "time")]
+)
+def test_what_is_stopped_while_it_is_measured_keeps_its_finished_picture(order, monkeypatch, raised, why):
+    def measure(*_, **__):
+        time.sleep(0.02)
+        raise raised
+
+    expected, _ = portray(order, get("unit"), {})
+    monkeypatch.setattr("agnostic.optvis.portraying.measure", measure)
+    with time_limit(60):
+        monkeypatch.setattr(current(), "_end", time.monotonic() + (5 if why == "interrupt" else 0.01))
+        monkeypatch.setattr("agnostic.optvis.rendering.current", lambda: None)
+        monkeypatch.setattr("agnostic.optvis.portraying.certificate", lambda *_: None)
+        found, stopped = portray(order, get("unit"), {})
+    assert stopped == why
+    np.testing.assert_array_equal(found[0].picture, expected[0].picture)
+    assert found[0].recipe["stopped"] == "" and found[0].measures.activation is None
+
+
+def test_memory_that_ran_out_is_no_stop(order, monkeypatch):
+    def measure(*_, **__):
+        raise LimitError("there is not enough memory")
+
+    monkeypatch.setattr("agnostic.optvis.portraying.measure", measure)
+    with pytest.raises(LimitError, match="not enough memory"):
+        portray(order, get("unit"), {})
