@@ -56,6 +56,15 @@ def test_activations_of_another_size_are_resized(seen, ort, agree):
     agree(o.dot_compare("clip", flat)(seen), 0.5 * ort.behind("clip").sum(axis=(1, 2, 3)))
 
 
+def test_the_difference_of_activations_is_a_share_of_their_energy(
+    net, seen, ort, computed, pictures, given, look, agree
+):
+    wanted = computed(given[None]).behind("joined")
+    expected = np.square(ort.behind("joined") - wanted).sum(axis=(1, 2, 3)) / np.square(wanted).sum()
+    agree(o.activation_diff("joined", given)(seen), expected, rtol=1e-3)
+    agree(o.activation_diff("joined", pictures[0])(look(net, pictures[:1])), np.zeros(1))
+
+
 @pytest.mark.parametrize("power", [0, 1])
 def test_a_caricature_compares_a_layer_of_two_pictures(power, seen, ort, computed, given, agree):
     wanted = computed(given[None]).behind("joined")
