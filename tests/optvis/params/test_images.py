@@ -1,5 +1,6 @@
 """Pictures composed of their parts, and what the rendering loop does for them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 import agnostic
 from agnostic.errors import UsageError
 from agnostic.optvis import Lens, render
+from agnostic.optvis.canvas import Canvas, Param
 from agnostic.optvis.draws import Draws
 from agnostic.optvis.objective import objective
 from agnostic.optvis.params import (
@@ -163,6 +165,21 @@ def test_views_are_averaged(lens: Lens) -> None:
     assert found.recipe["views"] == 2
     with pytest.raises(UsageError, match="views=0"):
         render(lens, shown(), param, steps=2, views=0)
+
+
+def test_a_canvas_is_told_the_mean_gradient_of_the_views(lens: Lens) -> None:
+    told: list[torch.Tensor] = []
+
+    def watched(draws: Draws) -> Canvas:
+        return replace(image(8, basis=pixels())(draws), observe=told.append)
+
+    for views in (1, 3):
+        render(lens, left(), Param(watched, "watched"), steps=1, views=views, transforms=[])
+    expected = np.zeros((1, 3, 8, 8), np.float32)
+    expected[..., :2] = 1 / (3 * 8 * 2)
+    for gradient in told:
+        np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize(
