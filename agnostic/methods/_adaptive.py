@@ -8,7 +8,7 @@ the largest errors are halved until all errors together are small enough.
 The trapezoidal rule is used because each new point then serves both halves, as score and as gradient.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -71,77 +71,87 @@ def integrate_adaptively(
         most: points in all. Where they do not suffice, the error that is left is reported and no value is altered.
         of: logit, probability or loss of the target.
     """
-    mesh = _Mesh(task, starts, of)
+    mesh = _Mesh(task, starts, of, tolerance)
     mesh.begin(steps)
-    limit, rounding = mesh.limits(tolerance)
-    while mesh.points < most and (abs(mesh.error) > limit).any():
-        worst = mesh.worst(min(max(mesh.points // 8, 8), most - mesh.points), limit, rounding)
+    while mesh.points < most and mesh.is_off:
+        worst = mesh.worst(min(max(mesh.points // 8, 8), most - mesh.points))
         if not worst:
             break
         mesh.halve(worst)
-        mesh.settle(limit, max(16, _HELD // (task.origin.nbytes * len(task.targets))))
     return mesh.finish()
 
 
 class _Mesh:
     """The lines, cut into pieces."""
 
-    def __init__(self, task: Task, starts: Sequence[Array32], of: GradientOf) -> None:
-        self._task, self._starts, self._of = task, starts, of
+    def __init__(self, task: Task, starts: Sequence[Array32], of: GradientOf, tolerance: float) -> None:
+        self._task, self._starts, self._of, self._tolerance = task, starts, of, tolerance
         self._found = np.zeros((len(task.targets), *task.origin.shape))
-        self._settled = np.zeros(len(task.targets))
+        self._scores, self._bases, self._settled, self._limit, self._rounding = np.zeros((5, len(task.targets)))
         self._pieces: list[_Piece] = []
         self._held: list[_Point] = []
-        self._scores = self._bases = np.zeros(len(task.targets))
+        self._room = max(16, _HELD // (task.origin.nbytes * len(task.targets)))
         self.points = 0
 
     def begin(self, steps: int) -> None:
-        """Cut every line into equal pieces."""
-        places = [(line, number / steps) for line in range(len(self._starts)) for number in range(steps)]
-        *points, last = self._measured([*places, (0, 1.0)])
-        self._scores = last.scores
-        for line in range(len(self._starts)):
-            ends = [*points[line * steps : (line + 1) * steps], self._moved(last, line)]
-            self._add(_Piece(left, right) for left, right in pairwise(ends))
-            self._held += ends
-        self._bases = np.mean([point.scores for point in points[::steps]], axis=0)
+        """Score the ends of all lines, then cut every line into equal pieces."""
+        *firsts, last = self._measured([*((line, 0.0) for line in range(len(self._starts))), (0, 1.0)])
+        self._scores, self._bases = last.scores, np.mean([point.scores for point in firsts], axis=0)
+        self._rounding = _ROUNDING * np.max([abs(point.scores) for point in (*firsts, last)], axis=0)
+        self._limit = np.maximum(self._tolerance * abs(self._scores - self._bases), self._rounding)
+        for line, first in enumerate(firsts):
+            whole = _Piece(first, self._moved(last, line))
+            self._add(whole)
+            self._held += [whole.left, whole.right]
+            self._cut(whole, [number / steps for number in range(1, steps)])
+
+    def _cut(self, rest: _Piece, places: Sequence[float]) -> None:
+        """Put points into a piece from left to right, no more at once than half the room."""
+        some = self._room // 2
+        for start in range(0, len(places), some):
+            middles = self._measured([(rest.left.line, place) for place in places[start : start + some]])
+            rest = self._split({rest: middles})[-1]
+            self._settle(rest)
 
     @property
-    def error(self) -> Floats:
-        """How far what is found adds up to something else than the score less its base: (targets,)."""
-        total: Floats = self._settled + sum(piece.error for piece in self._pieces)
-        return total / len(self._starts)
+    def is_off(self) -> bool:
+        """Whether what is found adds up to something else than the score less its base, for any target."""
+        total = self._settled + sum(piece.error for piece in self._pieces)
+        return bool((abs(total) > self._limit * len(self._starts)).any())
 
-    def limits(self, tolerance: float) -> tuple[Floats, Floats]:
-        """The error that is small enough, and the one that is rounding: (targets,) each."""
-        rounding = _ROUNDING * np.max([np.abs(point.scores) for point in self._held], axis=0)
-        return np.maximum(tolerance * np.abs(self._scores - self._bases), rounding), rounding
-
-    def worst(self, count: int, limit: Floats, rounding: Floats) -> list[_Piece]:
+    def worst(self, count: int) -> list[_Piece]:
         """The pieces with the largest errors, which for several targets is that of the target furthest off."""
-        wrong = [piece for piece in self._ordered(limit) if (abs(piece.error) > rounding).any()]
+        wrong = [piece for piece in self._ordered() if (abs(piece.error) > self._rounding).any()]
         return wrong[:count]
 
     def halve(self, pieces: Sequence[_Piece]) -> None:
         """Put a point into the middle of each piece."""
-        gone = set(pieces)
-        self._pieces = [piece for piece in self._pieces if piece not in gone]
         middles = self._measured([(p.left.line, (p.left.place + p.right.place) / 2) for p in pieces])
-        for piece, middle in zip(pieces, middles, strict=True):
+        self._split({piece: [middle] for piece, middle in zip(pieces, middles, strict=True)})
+        self._settle()
+
+    def _split(self, points: Mapping[_Piece, Sequence[_Point]]) -> list[_Piece]:
+        """Replace pieces by those between the points in each of them; the new ones are returned."""
+        self._pieces = [piece for piece in self._pieces if piece not in points]
+        count = len(self._pieces)
+        for piece, inside in points.items():
             for end in (piece.left, piece.right):
                 end.weight -= piece.width / 2
-            self._add((_Piece(piece.left, middle), _Piece(middle, piece.right)))
-        self._held += middles
+            for left, right in pairwise((piece.left, *inside, piece.right)):
+                self._add(_Piece(left, right))
+            self._held += inside
+        return self._pieces[count:]
 
-    def settle(self, limit: Floats, held: int) -> None:
+    def _settle(self, rest: _Piece | None = None) -> None:
         """Leave the pieces with the smallest errors as they are, so that no more gradients are held than may be."""
-        if len(self._held) <= held:
+        if len(self._held) <= self._room:
             return
-        needed: set[_Point] = set()
+        needed = {rest.left, rest.right} if rest else set()
         kept = []
-        for piece in self._ordered(limit):
-            if len(needed | {piece.left, piece.right}) <= held:
-                needed |= {piece.left, piece.right}
+        for piece in self._ordered():
+            ends = {piece.left, piece.right} - needed
+            if len(needed) + len(ends) <= self._room:
+                needed |= ends
                 kept.append(piece)
             else:
                 self._settled = self._settled + piece.error
@@ -154,15 +164,14 @@ class _Mesh:
         self._fold(self._held)
         return closed(self._found, self._scores, self._bases, self.points)
 
-    def _ordered(self, limit: Floats) -> list[_Piece]:
-        scale = np.where(limit > 0, limit, 1)
-        return sorted(self._pieces, key=lambda piece: -float(np.max(np.abs(piece.error) / scale)))
+    def _ordered(self) -> list[_Piece]:
+        scale = np.where(self._limit > 0, self._limit, 1)
+        return sorted(self._pieces, key=lambda piece: -float(np.max(abs(piece.error) / scale)))
 
-    def _add(self, pieces: Iterable[_Piece]) -> None:
-        for piece in pieces:
-            for end in (piece.left, piece.right):
-                end.weight += piece.width / 2
-            self._pieces.append(piece)
+    def _add(self, piece: _Piece) -> None:
+        for end in (piece.left, piece.right):
+            end.weight += piece.width / 2
+        self._pieces.append(piece)
 
     def _fold(self, points: Iterable[_Point]) -> None:
         for point in points:
