@@ -1,4 +1,4 @@
-"""Trains digits_vit.onnx: a vision transformer that names the two handwritten digits on a small picture.
+"""Trains digits-vit.onnx: a vision transformer that names the two handwritten digits on a small picture.
 
 Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021, arXiv:2010.11929, in small: 49 patches of 8 x 8 and a
 class token, four blocks of four heads. It learns from the pictures of `two_digits`, where the place of every digit is
@@ -35,8 +35,8 @@ PREPROCESS = {
 LABELS = [str(digit) for digit in range(10)]
 DOC = (
     "A vision transformer (Dosovitskiy et al., arXiv:2010.11929) of four blocks, trained on pictures of two "
-    "handwritten digits each; both have probability one half. Digits: Optical Recognition of Handwritten Digits, E. Alpaydin and "
-    "C. Kaynak, UCI Machine Learning Repository, CC BY 4.0, as scikit-learn ships them."
+    "handwritten digits each; both have probability one half. Digits: Optical Recognition of Handwritten Digits, "
+    "E. Alpaydin and C. Kaynak, UCI Machine Learning Repository, CC BY 4.0, as scikit-learn ships them."
 )
 
 SCENES = 12_000
@@ -158,7 +158,7 @@ def write(weights: Weights) -> onnx.ModelProto:
     x = _norm(graph, x, "norm", weights, "n")
     read = graph.op("Gather", [x, graph.integers("first", 0)], "class_token/out", axis=1)
     graph.linear("Gemm", read, "logits", weights["head.weight"], weights["head.bias"], "logits", transB=1)
-    model = graph.model("digits_vit", {"image": ["batch", 1, SIZE, SIZE]}, {"logits": ["batch", len(LABELS)]})
+    model = graph.model("digits-vit", {"image": ["batch", 1, SIZE, SIZE]}, {"logits": ["batch", len(LABELS)]})
     return describe(model, DOC, PREPROCESS, LABELS)
 
 
@@ -193,9 +193,8 @@ def _attention(graph: GraphWriter, x: str, name: str, weights: Weights, source: 
 def _perceptron(graph: GraphWriter, x: str, name: str, weights: Weights, source: str) -> str:
     normed = _norm(graph, x, f"{name}/norm2", weights, f"{source}.n2")
     before = _dense(graph, normed, f"{name}/hidden/pre", weights[f"{source}.f1.weight"], weights[f"{source}.f1.bias"])
-    turned = graph.op(
-        "Erf", [graph.op("Mul", [before, _number(graph, name, 0.5**0.5)], f"{before}/scaled")], f"{before}/erf"
-    )
+    scaled = graph.op("Mul", [before, _number(graph, f"{name}/root_half", 0.5**0.5)], f"{before}/scaled")
+    turned = graph.op("Erf", [scaled], f"{before}/erf")
     gate = graph.op("Add", [turned, _number(graph, f"{name}/one", 1.0)], f"{before}/gate")
     half = graph.op("Mul", [gate, _number(graph, f"{name}/half", 0.5)], f"{before}/half")
     hidden = graph.op("Mul", [before, half], f"{name}/hidden")
@@ -204,7 +203,7 @@ def _perceptron(graph: GraphWriter, x: str, name: str, weights: Weights, source:
 
 
 def _number(graph: GraphWriter, name: str, value: float) -> str:
-    return graph.weight(f"{name}/number", np.array(value, np.float32))
+    return graph.weight(name, np.array(value, np.float32))
 
 
 def _dense(graph: GraphWriter, x: str, name: str, weight: Floats, bias: Floats) -> str:
@@ -226,7 +225,7 @@ def main() -> None:
     """Train the network, write the file beside this module and print how good it is."""
     learnt, held_out = read_digits()
     network = train(learnt)
-    Path(__file__).with_name("digits_vit.onnx").write_bytes(to_bytes(write(weights_of(network))))
+    Path(__file__).with_name("digits-vit.onnx").write_bytes(to_bytes(write(weights_of(network))))
     print(json.dumps(accuracy(network, held_out)))
 
 

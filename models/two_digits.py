@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 SIZE = 56
-HELD_OUT = 297  # the last digits of the set, by other hands than most of those before them
+HELD_OUT = 297  # the last digits of the set
 
 _HALF = SIZE // 2
 _SCRAPS = 5
