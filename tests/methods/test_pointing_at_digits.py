@@ -1,4 +1,4 @@
-"""The pointing game for attention: two digits on a picture, and the evidence for each must lie in its own box."""
+"""The pointing game for attention: two digits on a picture, whose evidence must lie on them and on the right one."""
 
 import numpy as np
 import pytest
@@ -42,3 +42,35 @@ def shares(model: agnostic.Model, drawn: Scene, name: str, target: str) -> np.nd
         inside = [evidence[box.top : box.bottom, box.left : box.right].sum() for box in drawn.boxes]
         rows.append(np.array(inside) / evidence.sum())
     return np.array(rows)
+
+
+def judged(model: agnostic.Model, known: list[Scene], name: str) -> tuple[float, float]:
+    """The mean share of the evidence in both boxes, and of that the share in the right one of the two."""
+    found = np.array([shares(model, drawn, name, "{one} - {other}") for drawn in known])
+    own = found[:, [0, 1], [0, 1]].sum()
+    return float(found.sum(axis=2).mean()), float(own / found.sum())
+
+
+def test_rollout_finds_the_digits_and_knows_no_class(digits_vit: agnostic.Model, known: list[Scene]) -> None:
+    on_digits, right = judged(digits_vit, known, "rollout")
+    assert on_digits >= 0.48
+    assert right == pytest.approx(0.5)
+
+
+# The boxes take 0.30 of a picture, and each as much as the other.
+@pytest.mark.parametrize(
+    ("name", "least_on_digits", "least_right"),
+    [
+        ("generic_attention", 0.68, 0.61),
+        ("bidirectional_transformer", 0.58, 0.54),
+        ("tam", 0.56, 0.54),
+        ("gradcam", 0.41, 0.55),
+        ("integrated_gradients", 0.88, 0.53),
+    ],
+)
+def test_evidence_lies_on_the_digits_and_on_the_right_one(
+    digits_vit: agnostic.Model, known: list[Scene], name: str, least_on_digits: float, least_right: float
+) -> None:
+    on_digits, right = judged(digits_vit, known, name)
+    assert on_digits >= least_on_digits
+    assert right >= least_right
