@@ -103,7 +103,7 @@ def _attended(
     guarded: bool,
 ) -> Tensor:
     """Attend with q (..., l, d), k (..., d, s) and v (..., s, d), the way the nodes say where torch's is another."""
-    if _are_heads(q, k, v) and _is_plain(factor) and _fits(mask, q, k):
+    if _are_heads(q, k, v) and _is_plain(factor, q.ndim) and _fits(mask, q, k):
         number = 1.0 if factor is None else float(factor)
         y = _by_torch(q, k, v, mask, 1 / number if divided else number)
         if not guarded or not bool(torch.isnan(y).any()):
@@ -136,11 +136,12 @@ def _are_heads(q: Tensor, k: Tensor, v: Tensor) -> bool:
     return list(k.shape[:-1]) == [*batch, size] and list(v.shape) == [*batch, k.shape[-1], size]
 
 
-def _is_plain(factor: Tensor | None) -> bool:
+def _is_plain(factor: Tensor | None, rank: int) -> bool:
     """Whether a factor is a positive number through which no gradient flows."""
     if factor is None:
         return True
-    return factor.numel() == 1 and factor.ndim <= 3 and not factor.requires_grad and 0 < float(factor) < math.inf
+    one = factor.numel() == 1 and factor.ndim <= rank and not factor.requires_grad
+    return one and 0 < float(factor) < math.inf
 
 
 def _fits(mask: Tensor | None, q: Tensor, k: Tensor) -> bool:
