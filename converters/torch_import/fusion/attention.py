@@ -7,10 +7,14 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from onnx import TensorProto
 from torch import Tensor
 
 from agnostic.converters.torch_import.fusion.neighbours import Fused, Neighbours
 from agnostic.converters.torch_import.step import Step, execute
+
+#: Types that a cast keeps as they are where the value has them already.
+_EXACT = frozenset({TensorProto.FLOAT, TensorProto.DOUBLE})
 
 
 class _Scores(NamedTuple):
@@ -22,10 +26,11 @@ class _Scores(NamedTuple):
 
 
 class _Weights(NamedTuple):
-    """The steps from the scores to the weights, and whether those select NaN away."""
+    """The steps from the scores to the weights, whether those select NaN away, and what they are cast to."""
 
     steps: tuple[Step, ...]
-    guarded: bool
+    guarded: bool = False
+    types: frozenset[torch.dtype] = frozenset()
 
 
 def attention(product: Step, around: Neighbours) -> Fused | None:
@@ -40,21 +45,29 @@ def attention(product: Step, around: Neighbours) -> Fused | None:
     # What else the steps read comes along, for where they have to be executed as they are written.
     inputs = (*named, *sorted({name for step in steps for name in step.reads} - written - set(named)))
     divided = any(step.kind[1] == "Div" for step in scores.steps)
-    function = partial(_attended, steps=steps, names=inputs, divided=divided, guarded=weights.guarded)
+    function = partial(
+        _attended, steps=steps, names=inputs, divided=divided, guarded=weights.guarded, types=weights.types
+    )
     return Fused(product._replace(kind=("", "Attention"), function=function, inputs=inputs), steps[:-1])
 
 
 def _weights(name: str, around: Neighbours) -> _Weights | None:
-    """Walk back over a softmax, and the Where that puts zero in the place of its NaN."""
+    """Walk back over casts to a softmax, or to the Where that puts zero in the place of its NaN."""
+    cast = around.writer(name, "Cast")
+    if cast is not None:
+        to, node = cast.function.keywords["to"], cast.function.keywords["node"]  # type: ignore[attr-defined]
+        found = _weights(cast.inputs[0], around) if to in _EXACT else None
+        types = frozenset({node.precision.computed(to)})
+        return found and found._replace(steps=(*found.steps, cast), types=found.types | types)
     where = around.writer(name, "Where")
     is_nan = where and around.writer(where.inputs[0], "IsNaN")
     if where is None or is_nan is None:
         softmax = around.writer(name, "Softmax")
-        return _Weights((softmax,), False) if softmax is not None and _is_last(softmax) else None
+        return _Weights((softmax,)) if softmax is not None and _is_last(softmax) else None
     softmax = around.writer(where.inputs[2], "Softmax", 2)
     if softmax is None or not _is_last(softmax) or is_nan.inputs[0] != where.inputs[2]:
         return None
-    return _Weights((softmax, is_nan, where), True) if around.number(where.inputs[1]) == 0 else None
+    return _Weights((softmax, is_nan, where), guarded=True) if around.number(where.inputs[1]) == 0 else None
 
 
 def _is_last(softmax: Step) -> bool:
@@ -101,9 +114,10 @@ def _attended(
     names: tuple[str, ...],
     divided: bool,
     guarded: bool,
+    types: frozenset[torch.dtype],
 ) -> Tensor:
     """Attend with q (..., l, d), k (..., d, s) and v (..., s, d), the way the nodes say where torch's is another."""
-    if _are_heads(q, k, v) and _is_plain(factor, q.ndim) and _fits(mask, q, k):
+    if types <= {q.dtype} and _are_heads(q, k, v) and _is_plain(factor, q.ndim) and _fits(mask, q, k):
         number = 1.0 if factor is None else float(factor)
         y = _by_torch(q, k, v, mask, 1 / number if divided else number)
         if not guarded or not bool(torch.isnan(y).any()):

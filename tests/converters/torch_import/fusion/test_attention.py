@@ -101,6 +101,21 @@ def test_a_guard_against_nan_is_joined_too() -> None:
     agree(net, Q, K, V)
 
 
+def cast(to: int) -> OnnxModule:
+    nodes = [node("MatMul", "q k", "s"), node("Softmax", "s", "p"), node("Cast", "p", "c", to=to)]
+    return built([*nodes, node("Cast", "c", "w", to=TensorProto.DOUBLE), node("MatMul", "w v", "y")], "q k v", {})
+
+
+def test_casts_of_the_weights_are_joined_where_they_change_nothing() -> None:
+    net = cast(TensorProto.DOUBLE)
+    assert kinds(net) == ["Attention"]
+    agree(net, Q, K, V)
+    narrowed = agree(cast(TensorProto.FLOAT), Q, K, V)
+    expected = torch.softmax(Q @ K, -1).float().double() @ V
+    torch.testing.assert_close(narrowed, expected, rtol=1e-12, atol=1e-12)
+    assert "Attention" not in kinds(cast(TensorProto.FLOAT16))
+
+
 IDLE = torch.zeros(5, 6, dtype=torch.float64)
 IDLE[2] = -torch.inf
 
