@@ -36,9 +36,10 @@ clean:
 	touch $@
 
 # dianna's wheel carries small real models; what it needs to run is not needed to read them.
+# pytorch-grad-cam asks for torchvision, which does not load beside a CPU torch; its maps are made without.
 .venv/tests-installed: .venv/installed
 	$(PIP) --editable '.[all,dev]'
-	$(PIP) --no-deps dianna==1.8.1
+	$(PIP) --no-deps dianna==1.8.1 grad-cam==1.5.7
 	touch $@
 
 .venv/bench-installed: .venv/tests-installed

@@ -185,13 +185,21 @@ def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanatio
         "seconds": round(seconds, 3),
         "provider": task.model.provider,
         "versions": dict(versions()),
-        "parity": task.parity._asdict() if "gradient" in method.needs else None,
+        **_proof(method, task),
         "surrogates": list(task.model.autograd.surrogates) if "gradient" in method.needs else [],
     }
     chances = probabilities(task.model, task.sample, task.targets)
     return [
         _record(method, task, attribution, i, {**common, "probability": chance}) for i, chance in enumerate(chances)
     ]
+
+
+def _proof(method: Method, task: Task) -> dict[str, Any]:
+    """The re-import's parity with the model on this input and on a random one, where gradients were taken."""
+    if "gradient" not in method.needs:
+        return {"parity": None, "random_parity": None}
+    own, random = task.parity, task.random_parity
+    return {"parity": own._asdict(), "random_parity": random._asdict() if random is not None else None}
 
 
 def _record(method: Method, task: Task, found: Attribution, index: int, common: dict[str, Any]) -> Explanation:

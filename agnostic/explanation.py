@@ -31,7 +31,8 @@ class Explanation:
         target: what was explained, as a person calls it.
         method: the method's name.
         meta: everything needed to repeat it: settings, seed, model and its sha256, score, probability, evaluations,
-            seconds, versions, parity, and the method's own figures (fit, samples, ...). Plain JSON values.
+            seconds, versions, parity on this input and on a random one, and the method's own figures (fit, samples,
+            ...). Plain JSON values.
         picture: (h, w, 3) uint8, what a person saw; None for other inputs.
         segments: (H, W) int32 features, where the method scored features; None otherwise.
         weights: (S,) float32, one per feature; None otherwise.

@@ -77,6 +77,14 @@ def test_the_record_says_how_to_repeat_it(line: Model) -> None:
     assert e.meta["feature_names"] == ["feature 0", "feature 1", "feature 2", "feature 3"]
 
 
+def test_gradients_come_with_the_parity_on_the_input_and_on_a_random_one(line: Model) -> None:
+    own, random = (agnostic.explain(line, X, "saliency", 0).meta[name] for name in ("parity", "random_parity"))
+    assert own["scale"] == pytest.approx(np.abs(X @ WEIGHTS).max())
+    assert random["scale"] != pytest.approx(own["scale"])
+    assert max(own["largest"], random["largest"]) < 1e-5
+    assert agnostic.explain(line, X, "lime", 0, samples=64).meta["random_parity"] is None
+
+
 def test_the_seed_makes_it_the_same_and_another_makes_it_another(line: Model) -> None:
     runs = [agnostic.explain(line, X, "lime", 0, samples=64, seed=seed).values for seed in (0, 0, 1)]
     assert np.array_equal(runs[0], runs[1]) and not np.array_equal(runs[0], runs[2])

@@ -176,7 +176,8 @@ def _figures_of(item: Report) -> str:
     names = {"r2": "R\u00b2", "samples": "samples", "masks": "masks", "layer": "layer"}
     found = [(label, item[key]) for key, label in names.items() if item.get(key) is not None]
     if item.get("parity"):
-        found.append(("parity", f"{item['parity']['largest']:.0e}"))
+        random = f" (random input {item['random_parity']['largest']:.0e})" if item.get("random_parity") else ""
+        found.append(("parity", f"{item['parity']['largest']:.0e}{random}"))
     return ", ".join(
         f"{label} {value:.3f}" if isinstance(value, float) else f"{label} {value}" for label, value in found
     )

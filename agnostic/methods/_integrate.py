@@ -20,11 +20,13 @@ class Integral(NamedTuple):
         found: (targets, *source axes) float64.
         base_values: (targets,) the mean score of the baselines.
         errors: (targets,) how far `found` adds up to something else than the score minus its base value.
+        points: how many gradients that took.
     """
 
     found: Floats
     base_values: Floats
     errors: Floats
+    points: int
 
 
 def integrate(
@@ -50,7 +52,7 @@ def integrate(
     def write(start: int, stop: int, out: Array32) -> None:
         for row, number in enumerate(range(start, stop)):
             line, place = divmod(number, len(places))
-            out[row] = task.origin if number == count else _between(starts[line], task.origin, places[place])
+            out[row] = task.origin if number == count else between(starts[line], task.origin, places[place])
 
     for block in task.gradient_sweep(count + 1, write, of=of):
         ends[block.start : block.stop] = block.found.scores
@@ -59,19 +61,20 @@ def integrate(
             if weights[place]:
                 step = weights[place] * (task.origin.astype(np.float64) - starts[line])
                 found += block.found.gradients[task.source][:, row] * step
-    return closed(found, ends[-1], ends[len(places) - 1 : count : len(places)].mean(axis=0))
+    return closed(found, ends[-1], ends[len(places) - 1 : count : len(places)].mean(axis=0), count + 1)
 
 
-def closed(found: Floats, scores: Floats, bases: Floats) -> Integral:
+def closed(found: Floats, scores: Floats, bases: Floats, points: int = 0) -> Integral:
     """Compare what was found with the difference that it is to add up to.
 
     Args:
         found: (targets, *source axes).
         scores: (targets,) of the sample.
         bases: (targets,) of the baseline.
+        points: how many gradients it took.
     """
     total = found.reshape(len(found), -1).sum(axis=1)
-    return Integral(found, bases, np.abs(total - (scores - bases)))
+    return Integral(found, bases, np.abs(total - (scores - bases)), points)
 
 
 def facts(found: Integral, **others: Any) -> list[dict[str, Any]]:
@@ -91,6 +94,7 @@ def nodes(steps: int, quadrature: Quadrature) -> tuple[Floats, Floats]:
     return 0.5 * (places + 1), 0.5 * weights
 
 
-def _between(start: Array32, stop: Array32, place: float) -> Array32:
+def between(start: Array32, stop: Array32, place: float) -> Array32:
+    """Go from `start` (place 0) to `stop` (place 1) by a part of the way."""
     between: Array32 = (start + place * (stop.astype(np.float64) - start)).astype(np.float32)
     return between

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agnostic.engine.autograd import GradientOf
-from agnostic.engine.gradients import GradientBlock, Parity, Points, certified, gradient_sweep
+from agnostic.engine.gradients import GradientBlock, Parity, Points, certified, gradient_sweep, random_parity
 from agnostic.engine.model import Model
 from agnostic.engine.sweep import Block, Perturbation, Progress, sweep
 from agnostic.engine.target import Floats, Target
@@ -117,6 +117,11 @@ class Task:
         return certified(self.model, self.sample.arrays, self.targets)
 
     @property
+    def random_parity(self) -> Parity | None:
+        """How far it is on a random input, once per model; see `engine.gradients.random_parity`."""
+        return random_parity(self.model, self.sample.arrays)
+
+    @property
     def source(self) -> str:
         """The tensor that is explained: the layer `at`, or the sample's own input."""
         return self.at or self.sample.source
@@ -136,6 +141,7 @@ class Task:
         also: Sequence[str] = (),
         of: GradientOf = "logit",
         rule: "RuleName" = "plain",
+        before: int = 0,
     ) -> Iterator[GradientBlock]:
         """Differentiate the targets by `source` at `count` points, batch by batch.
 
@@ -146,6 +152,7 @@ class Task:
             also: further tensors to differentiate by, in the same pass.
             of: logit, probability or loss.
             rule: how nonlinearities hand gradients back; see `engine.backward`.
+            before: points of earlier sweeps, which the progress counts in.
         """
         _ = self.parity
         points = Points(self.source, count, self.origin.shape, write)
@@ -158,8 +165,14 @@ class Task:
             of=of,
             rule=rule,
             batch_size=self.batch_size,
-            progress=self.progress,
+            progress=self._continued(before),
         )
+
+    def _continued(self, before: int) -> Progress | None:
+        told = self.progress
+        if told is None or not before:
+            return told
+        return lambda done, total: told(before + done, before + total)
 
 
 Function = Callable[..., Attribution]

@@ -1,6 +1,7 @@
 """`agnostic explain`: what it writes, what it prints, what its options do."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,12 @@ def test_json_is_one_object_and_everything_else_goes_to_stderr(place: Path, agno
     assert found["shape"] == [32, 32]
     assert Path(found["record"]).exists()
     assert all(Path(figure).exists() for figure in item["figures"])
+
+
+def test_the_summary_of_a_gradient_says_how_far_the_re_import_can_be_trusted(place: Path, agnostic: Run) -> None:
+    status, out, _ = agnostic("explain", "good.onnx", "small.png", "-m", "saliency")
+    assert status == 0
+    assert re.search(r"parity \de[+-]\d\d \(random input \de[+-]\d\d\)", " ".join(out.split()))
 
 
 def test_the_same_seed_gives_the_same_record(place: Path, agnostic: Run) -> None:

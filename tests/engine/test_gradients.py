@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from agnostic.converters.torch_import import registry
 from agnostic.engine import gradients
 from agnostic.engine.gradients import Parity, Points, gradient_sweep, parity
 from agnostic.engine.limits import time_limit
@@ -153,6 +154,55 @@ def test_another_graph_is_refused(model, opened, monkeypatch):
     _shifted(lenient, monkeypatch, 1)
     with pytest.warns(RuntimeWarning):
         np.testing.assert_allclose(lenient.gradient(np.ones((1, 3), np.float32), 0), [[2, 4, 6]])
+
+
+@pytest.fixture
+def leaking(opened, monkeypatch):
+    """A ReLU whose re-import lets a little below zero through, which zeros do not show."""
+    entry = registry.find("", "Relu")
+    wrong = entry._replace(function=lambda x: entry.function(x) - 0.3 * entry.function(-x))
+    monkeypatch.setitem(registry._OPERATORS, ("", "Relu"), wrong)
+    return lambda **options: opened("g (float[n,8] x) => (float[n,8] y) { y = Relu(x) }", **options)
+
+
+def test_a_random_input_shows_what_the_own_one_hides(leaking):
+    model, x = leaking(), np.zeros((1, 8), np.float32)
+    assert parity(model, x).largest == 0
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"not the same model: 'y' differs by .* on a random input"):
+            model.gradient(x, 0)
+    with pytest.warns(RuntimeWarning, match="on a random input: the re-imported graph is near"):
+        leaking(allow_parity=True).gradient(x, 0)
+
+
+def test_the_random_input_is_run_once_per_model_and_not_counted(model, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        gradients, "random_feeds", lambda *given: drawn.append(0) or {"x": np.array([[3, -1, 2]], np.float32)}
+    )
+    before, x = model.evaluations, np.ones((1, 3), np.float32)
+    for _ in range(3):
+        model.gradient(x, 0)
+    assert len(drawn) == 1
+    assert model.evaluations - before == 2 * 3  # a parity and a gradient each
+    found = gradients.random_parity(model, x)
+    assert found.largest < 1e-5
+    assert found.scale == 9 * 4 + 1 * 5 + 4 * 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "g (int64[n,2] i, float[n,2] x) => (float[n,2] y) { f = Cast <to = 1> (i) y = Mul(f, x) }",
+        "g (float[n,2] x) => (float[n,2] y) { m = Neg(x) r = Mul(m, x) y = Sqrt(r) }",
+    ],
+)
+def test_a_model_that_no_random_input_suits_is_not_blamed(opened, text):
+    model = opened(text)
+    x = {item.name: np.zeros((1, 2), item.dtype) for item in model.inputs}
+    drawn = gradients.random_parity(model, x)
+    assert drawn is None if len(x) == 1 else drawn.largest == 0
+    assert np.isfinite(model.parity(x).largest)
 
 
 @pytest.mark.parametrize(

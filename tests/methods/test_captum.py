@@ -10,6 +10,7 @@ import torch
 
 import agnostic
 from agnostic.inputs.array import array_sample
+from agnostic.inputs.image import pixel_sample
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,9 @@ def _same(found, theirs, tolerance=1e-5):
 CASES = {
     "saliency": ("Saliency", {}, {"abs": False}),
     "input_x_gradient": ("InputXGradient", {}, {}),
-    "integrated_gradients": ("IntegratedGradients", {"steps": 40}, {"n_steps": 40}),
+    "integrated_gradients": (
+        "IntegratedGradients", {"steps": 40, "quadrature": "gauss-legendre"}, {"n_steps": 40},
+    ),
     "integrated_gradients riemann": (
         "IntegratedGradients", {"steps": 40, "quadrature": "riemann"}, {"n_steps": 40, "method": "riemann_middle"},
     ),
@@ -65,6 +68,31 @@ def test_the_same_numbers(net, x, ours, case):
     theirs, mine, options = CASES[case]
     expected = getattr(captum.attr, theirs)(net).attribute(x.clone().requires_grad_(), target=1, **options)
     _same(ours(case.partition(" ")[0], **mine), expected)
+
+
+@pytest.fixture
+def at_layer(model, x, explain):
+    """Our answer at the second ReLU, whose map is 3 x 3."""
+    layer = [node.output[0] for node in model.proto.graph.node if node.op_type == "Relu"][1]
+    sample = pixel_sample(model, {"x": x.numpy()}, features="grid:4")
+    return lambda name, **settings: explain(name, model, sample, (1,), task={"at": layer}, **settings)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_same_gradcam(net, x, at_layer, signed):
+    small = captum.attr.LayerGradCam(net, net[4]).attribute(x, target=1, relu_attributions=not signed)
+    assert small.abs().max() > 0
+    expected = captum.attr.LayerAttribution.interpolate(small, (12, 12), "bilinear")
+    _same(at_layer("gradcam", signed=signed).values, expected[:, 0])
+
+
+@pytest.mark.filterwarnings("ignore:Setting .*hooks:UserWarning")
+def test_the_same_guided_gradcam(net, x, at_layer):
+    expected = captum.attr.GuidedGradCam(net, net[4]).attribute(
+        x.clone().requires_grad_(), target=1, interpolate_mode="bilinear"
+    )
+    assert expected.abs().max() > 0
+    _same(at_layer("guided_gradcam").detail, expected)
 
 
 @pytest.mark.parametrize(

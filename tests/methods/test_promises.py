@@ -33,6 +33,8 @@ GRADIENT = [
 ]
 MAPS = ["ablationcam", "eigencam", "fem", "gradcam", "gradcam++", "guided_gradcam", "hirescam", "layercam", "scorecam"]
 MAPS += ["smoothgradcam++", "xgradcam", "blur_ig", "xrai"]
+# Points that one target needs serve the others too, whose values then come nearer to what they are.
+WITHIN_TOLERANCE = {"integrated_gradients": 5e-3}
 # Other tests promise the same of these, on a transformer, and on a network that ends the way cam needs.
 ELSEWHERE = ["bidirectional_transformer", "cam", "generic_attention", "rollout", "tam"]
 ONE_PASS = {"eigencam", "fem"}
@@ -49,6 +51,7 @@ def ask(request, explain, two_patches, patches_picture, perceptron):
     def run(targets=(0, 1), **task):
         return explain(name, model, given, targets, task=task, **QUICK.get(name, {}))
 
+    run.method = name
     return run
 
 
@@ -72,10 +75,11 @@ def test_the_same_seed_gives_the_same_answer(ask):
 
 def test_targets_together_are_targets_alone(ask):
     together = ask((0, 1))
+    room = WITHIN_TOLERANCE.get(ask.method, 0) * np.abs(together.values).max()
     assert together.values.dtype == np.float32
     for at in (0, 1):
         alone = ask((at,))
-        np.testing.assert_allclose(together.values[at], alone.values[0], atol=2e-5)
+        np.testing.assert_allclose(together.values[at], alone.values[0], atol=2e-5 + room)
         assert [item.keys() for item in together.facts[at : at + 1]] == [item.keys() for item in alone.facts]
 
 
