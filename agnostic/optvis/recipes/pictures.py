@@ -14,10 +14,12 @@ from agnostic.optvis.recipes.joining import in_turn
 from agnostic.optvis.recipes.registry import Order, recipe
 from agnostic.optvis.rendering import Rendering, named
 from agnostic.optvis.transforms import caricature as mild
-from agnostic.optvis.transforms import jitter, pad
+from agnostic.optvis.transforms import jitter, noise, pad, random_crop
 
 # How much a name that is none has to be like a layer's to be meant as one.
 _ALIKE = 0.7
+# A given picture is changed gently: by small steps, in its low frequencies first, seen nearly whole.
+_SMALL_STEPS, _SOFT, _NOISE = 0.005, 1.5, 0.02
 
 
 @recipe(
@@ -111,7 +113,7 @@ def inversion(order: Order, *, smooth: float = 0.05) -> Rendering:
     "accentuate", takes="units", picture=True, preset="large",
     summary="A picture changed until it excites a unit: what it has of it, and what it lacks.",
 )  # fmt: skip
-def accentuate(order: Order, *, keep: float = 5.0) -> Rendering:
+def accentuate(order: Order, *, keep: float = 2.0) -> Rendering:
     """Start from a picture and maximise a unit without going far (Hamblin et al. 2024).
 
     Args:
@@ -124,8 +126,9 @@ def accentuate(order: Order, *, keep: float = 5.0) -> Rendering:
     picture = order.given_picture()
     near = objectives.input_diff(picture)
     aims = [against(as_objective(name, order.lens), near, keep) for name in order.names]
-    canvas = from_picture(picture, basis=fft(sd=0, decay=order.preset.decay), colours=order.colours)
-    return named(order.render(aims, canvas), order.names)
+    canvas = from_picture(picture, basis=fft(sd=0, decay=max(_SOFT, order.preset.decay)), colours=order.colours)
+    views = [random_crop(min(order.lens.space.size), 0.9, 0.6), noise(_NOISE)]
+    return named(order.render(aims, canvas, transforms=views, learning_rate=_SMALL_STEPS), order.names)
 
 
 @recipe(
