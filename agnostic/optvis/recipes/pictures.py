@@ -14,7 +14,7 @@ from agnostic.optvis.recipes.joining import in_turn
 from agnostic.optvis.recipes.registry import Order, recipe
 from agnostic.optvis.rendering import Rendering, named
 from agnostic.optvis.transforms import caricature as mild
-from agnostic.optvis.transforms import jitter, noise, pad, random_crop
+from agnostic.optvis.transforms import Transforms, jitter, noise, pad, random_crop
 
 # How much a name that is none has to be like a layer's to be meant as one.
 _ALIKE = 0.7
@@ -127,7 +127,7 @@ def accentuate(order: Order, *, keep: float = 2.0) -> Rendering:
     near = objectives.input_diff(picture)
     aims = [against(as_objective(name, order.lens), near, keep) for name in order.names]
     canvas = from_picture(picture, basis=fft(sd=0, decay=max(_SOFT, order.preset.decay)), colours=order.colours)
-    views = [random_crop(min(order.lens.space.size), 0.9, 0.6), noise(_NOISE)]
+    views: Transforms = [random_crop(min(order.lens.space.size), 0.9, 0.6), noise(_NOISE)]
     return named(order.render(aims, canvas, transforms=views, learning_rate=_SMALL_STEPS), order.names)
 
 
