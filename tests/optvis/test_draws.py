@@ -42,3 +42,16 @@ def test_shared_streams_are_nobody_s_and_go_on() -> None:
 def test_shared_streams_do_not_depend_on_the_pictures() -> None:
     assert torch.equal(Draws(7, [0, 1]).common().normal(3), Draws(7, [4]).common().normal(3))
     assert len(Draws(7, [0, 1]).common(3)) == 3
+
+
+def test_a_bookmark_repeats_what_follows_as_often_as_wanted() -> None:
+    draws = Draws(3, (0, 4))
+    draws.normal(2)
+    draws.common().normal(1)
+    again = draws.bookmark()
+    expected = [draws.normal(3), draws.uniform(0, 1, 2), draws.common(2).normal(2)]
+    for _ in range(2):
+        repeated = again()
+        found = [repeated.normal(3), repeated.uniform(0, 1, 2), repeated.common(2).normal(2)]
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert not torch.equal(draws.normal(3), expected[0])

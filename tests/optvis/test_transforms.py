@@ -251,7 +251,7 @@ def test_whole_pixels_are_moved_exactly() -> None:
     streams = draws()
     expected = transforms.jitter(4)(transforms.pad(3, "constant")(pictures(), streams), streams)
     assert torch.equal(both(pictures(), draws()), expected)
-    merged = transforms.pad(3, "constant").then(transforms.jitter(4))  # type: ignore[union-attr,arg-type]
+    merged = transforms.pad(3, "constant").then(transforms.jitter(4))  # type: ignore[union-attr]
     assert torch.allclose(merged(pictures(), draws()), expected, atol=1e-4)
 
 
