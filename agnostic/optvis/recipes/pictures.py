@@ -13,8 +13,8 @@ from agnostic.optvis.recipes.combinations import against
 from agnostic.optvis.recipes.joining import in_turn
 from agnostic.optvis.recipes.registry import Order, recipe
 from agnostic.optvis.rendering import Rendering, named
-from agnostic.optvis.transforms import caricature as mild
 from agnostic.optvis.transforms import Transforms, jitter, noise, pad, random_crop
+from agnostic.optvis.transforms import caricature as mild
 
 # How much a name that is none has to be like a layer's to be meant as one.
 _ALIKE = 0.7
