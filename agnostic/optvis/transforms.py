@@ -16,16 +16,12 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from agnostic.errors import UsageError
+from agnostic.optvis.affine import GREY, Affine, Function, Matrices, Size, affine, matrices_of, shift
 from agnostic.optvis.describing import described
 from agnostic.optvis.draws import Draws
 from agnostic.optvis.params.images import image_sample
 
-Function = Callable[[Tensor, Draws], Tensor]
-Size = tuple[int, int]
-Matrices = Callable[[Draws, Size], Tensor]
 _Arguments = ParamSpec("_Arguments")
-# What is outside a picture when it is turned or made smaller.
-_GREY = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,45 +36,6 @@ class Transform:
         return self.function(pictures, draws)
 
 
-def _same_size(size: Size) -> Size:
-    """Keep the frame."""
-    return size
-
-
-@dataclass(frozen=True)
-class Affine:
-    """A turn, stretch or shift of the picture in its frame, and a frame of another size; outside is grey.
-
-    Attributes:
-        matrices: gives, from the size of the pictures, where a point of each new picture comes from, in pixels from the
-            middle of the old one: (n, 2, 3), x before y.
-        name: what it is called.
-        resize: gives the new height and width of the frame.
-        exact: does it alone without resampling, where it moves by whole pixels.
-    """
-
-    matrices: Matrices
-    name: str
-    resize: Callable[[Size], Size] = _same_size
-    exact: Function | None = None
-
-    def __call__(self, pictures: Tensor, draws: Draws) -> Tensor:
-        """Transform (n, c, h, w); unless by whole pixels, resample bilinearly, once."""
-        if self.exact is not None:
-            return self.exact(pictures, draws)
-        size = (pictures.shape[2], pictures.shape[3])
-        return _resampled(pictures, self.matrices(draws, size), self.resize(size))
-
-    def then(self, after: "Affine") -> "Affine":
-        """Join two into one resampling."""
-
-        def matrices(draws: Draws, size: Size) -> Tensor:
-            first = _square(self.matrices(draws, size))
-            return (first @ _square(after.matrices(draws, self.resize(size))))[:, :2]
-
-        return Affine(matrices, f"{self.name}, {after.name}", lambda size: after.resize(self.resize(size)))
-
-
 Transforms = Sequence[Transform | Affine | Function]
 
 
@@ -90,44 +47,6 @@ def transform(make: Callable[_Arguments, Function]) -> Callable[_Arguments, Tran
         return Transform(make(*args, **kwargs), described(make, args, kwargs))
 
     return wrapped
-
-
-def affine(make: Callable[_Arguments, Matrices]) -> Callable[_Arguments, Affine]:
-    """Turn a maker of matrices into a maker of transforms that know their name; the frame keeps its size."""
-
-    @wraps(make)
-    def wrapped(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Affine:
-        return Affine(make(*args, **kwargs), described(make, args, kwargs))
-
-    return wrapped
-
-
-def _square(matrices: Tensor) -> Tensor:
-    last = torch.tensor([0.0, 0.0, 1.0]).expand(len(matrices), 1, 3)
-    return torch.cat([matrices, last], dim=1)
-
-
-def _matrices(*entries: Tensor) -> Tensor:
-    """Stack six numbers per picture, row by row: (n, 2, 3)."""
-    return torch.stack(entries, dim=1).view(-1, 2, 3)
-
-
-def _shift(offsets: Tensor) -> Tensor:
-    """Move by (n, 2) pixels, y before x: (n, 2, 3)."""
-    return torch.cat([torch.eye(2).expand(len(offsets), 2, 2), offsets.flip(1)[:, :, None]], dim=2)
-
-
-def _resampled(pictures: Tensor, matrices: Tensor, size: Size) -> Tensor:
-    """Look up where the matrices say, bilinearly."""
-    places = matrices.to(pictures)[..., None, None]
-    across, down = (torch.arange(length).to(pictures) - (length - 1) / 2 for length in (size[1], size[0]))
-    # grid_sample counts in half widths and half heights.
-    grid = [
-        (2 / sides) * (places[:, axis, 0] * across + (places[:, axis, 1] * down[:, None] + places[:, axis, 2]))
-        for axis, sides in enumerate((pictures.shape[3], pictures.shape[2]))
-    ]
-    # Outside is grey: grid_sample puts zeros there.
-    return F.grid_sample(pictures - _GREY, torch.stack(grid, dim=-1), align_corners=False) + _GREY
 
 
 def _checked(width: int, what: str) -> int:
@@ -149,14 +68,14 @@ def _grown(amount: int, name: str) -> Callable[[Size], Size]:
 
 
 def _still(draws: Draws, size: Size) -> Tensor:
-    return _shift(torch.zeros(len(draws), 2))
+    return shift(torch.zeros(len(draws), 2))
 
 
 def pad(
-    width: int, mode: Literal["reflect", "constant", "uniform"] = "reflect", value: float = _GREY
+    width: int, mode: Literal["reflect", "constant", "uniform"] = "reflect", value: float = GREY
 ) -> Transform | Affine:
     """Add a border: the picture mirrored, one value, or one random grey level per picture."""
-    name = described(pad, (_checked(width, f"pad({width})"), mode), {} if value == _GREY else {"value": value})
+    name = described(pad, (_checked(width, f"pad({width})"), mode), {} if value == GREY else {"value": value})
     functions: dict[str, Function] = {
         "reflect": lambda pictures, draws: F.pad(pictures, [width] * 4, mode="reflect"),
         "constant": lambda pictures, draws: F.pad(pictures, [width] * 4, value=value),
@@ -164,7 +83,7 @@ def pad(
     }
     if mode not in functions:
         raise UsageError(f"{name}: expected the mode reflect, constant or uniform")
-    if mode == "constant" and value == _GREY:
+    if mode == "constant" and value == GREY:
         return Affine(_still, name, _grown(2 * width, name), functions[mode])
     return Transform(functions[mode], name)
 
@@ -198,7 +117,7 @@ def jitter(amount: int) -> Affine:
         places = zip(pictures.unbind(), offsets(draws).tolist(), strict=True)
         return torch.stack([one[:, top : top + height, left : left + width] for one, (top, left) in places])
 
-    return Affine(lambda draws, size: _shift(offsets(draws) - amount / 2), name, resize, exact)
+    return Affine(lambda draws, size: shift(offsets(draws) - amount / 2), name, resize, exact)
 
 
 @affine
@@ -210,7 +129,7 @@ def random_scale(factors: Sequence[float]) -> Matrices:
     def matrices(draws: Draws, size: Size) -> Tensor:
         inverse = 1 / draws.choice(list(factors))
         zero = torch.zeros_like(inverse)
-        return _matrices(inverse, zero, zero, zero, inverse, zero)
+        return matrices_of(inverse, zero, zero, zero, inverse, zero)
 
     return matrices
 
@@ -225,7 +144,7 @@ def random_rotate(degrees: Sequence[float]) -> Matrices:
         angle = torch.deg2rad(draws.choice(list(degrees)))
         cos, sin, zero = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
         # Rows point down: the new picture's points are looked up turned the other way.
-        return _matrices(cos, -sin, zero, sin, cos, zero)
+        return matrices_of(cos, -sin, zero, sin, cos, zero)
 
     return matrices
 
@@ -237,7 +156,7 @@ def random_flip() -> Matrices:
     def matrices(draws: Draws, size: Size) -> Tensor:
         sign = draws.choice([-1, 1])
         zero, one = torch.zeros_like(sign), torch.ones_like(sign)
-        return _matrices(sign, zero, zero, zero, one, zero)
+        return matrices_of(sign, zero, zero, zero, one, zero)
 
     return matrices
 
@@ -265,7 +184,7 @@ def random_crop(
         room = (sides - side[:, None]) / 2
         middle = (wander * sides * drawn[:, 1:]).clamp(-room, room)
         step, zero = side / size, torch.zeros_like(side)
-        return _matrices(step, zero, middle[:, 0], zero, step, middle[:, 1])
+        return matrices_of(step, zero, middle[:, 0], zero, step, middle[:, 1])
 
     return Affine(matrices, name, lambda whole: (size, size))
 
@@ -279,7 +198,7 @@ def crop_or_pad_to(height: int, width: int) -> Function:
         for wanted, given in ((width, pictures.shape[3]), (height, pictures.shape[2])):
             before = (wanted - given) // 2
             edges += [before, wanted - given - before]
-        return F.pad(pictures, edges, value=_GREY)
+        return F.pad(pictures, edges, value=GREY)
 
     return function
 
