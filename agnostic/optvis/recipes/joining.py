@@ -1,7 +1,6 @@
 """Several renderings in a row, as one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -33,17 +32,4 @@ def joined(renderings: Sequence[Rendering]) -> Rendering:
         last.stopped,
         {**first.recipe, "objective": ", ".join(str(item.recipe["objective"]) for item in renderings)},
         tuple(name for item in renderings for name in item.names),
-    )
-
-
-def reordered(rendering: Rendering, places: Sequence[int]) -> Rendering:
-    """Put the pictures where they belong: number i comes to places[i], as far as they were rendered."""
-    rows = np.argsort(places[: len(rendering.pictures)])
-    return replace(
-        rendering,
-        pictures=rendering.pictures[rows],
-        snapshots={stop: pictures[rows] for stop, pictures in rendering.snapshots.items()},
-        values=rendering.values[:, rows],
-        moved=rendering.moved[rows],
-        names=tuple(rendering.names[row] for row in rows),
     )

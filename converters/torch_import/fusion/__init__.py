@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from agnostic.converters.torch_import.fusion.attention import attention
+from agnostic.converters.torch_import.fusion.clip import clip
 from agnostic.converters.torch_import.fusion.convolution import convolution
 from agnostic.converters.torch_import.fusion.gelu import gelu
 from agnostic.converters.torch_import.fusion.layer_norm import layer_norm
@@ -23,6 +24,7 @@ PATTERNS: tuple[tuple[str, Pattern], ...] = (
     ("Erf", gelu),
     ("MatMul", linear),
     ("Conv", convolution),
+    ("Clip", clip),
 )
 
 
