@@ -7,23 +7,18 @@ sign of its sum, in early layers above all, so the path is the default.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from agnostic.blocks.maps import Array32, Held, held
-from agnostic.engine.limits import current
+from agnostic.blocks.slopes import DEFAULT_BATCH, How, projections, slopes
 from agnostic.engine.model import Model
-from agnostic.engine.target import Floats, Projection, Target
+from agnostic.engine.target import Floats, Target
 from agnostic.errors import UsageError
 from agnostic.inputs.sample import Sample
 from agnostic.methods._adaptive import integrate_adaptively
 from agnostic.methods._gradients import at_sample
-from agnostic.methods._integrate import nodes
 from agnostic.methods.registry import Task
-
-How = Literal["path", "linear"]
-DEFAULT_BATCH = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +33,7 @@ class LayerAttribution:
         base: the target with the layer at zero.
         how: path or linear.
         evaluations: gradients taken.
+        elsewhere: what the tokens that are no places add.
     """
 
     layer: str
@@ -47,6 +43,12 @@ class LayerAttribution:
     base: float
     how: How
     evaluations: int
+    elsewhere: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse values that are no map."""
+        if self.values.ndim != 3:
+            raise UsageError(f"values of shape {list(self.values.shape)}: expected [C, h, w]")
 
     @property
     def channels(self) -> Floats:
@@ -64,7 +66,12 @@ class LayerAttribution:
     def completeness(self) -> float:
         """The sum of the values over the rise of the score, 1 where they add up; NaN where the score does not rise."""
         rise = self.score - self.base
-        return float(self.values.sum(dtype=np.float64) / rise) if rise else float("nan")
+        return self.total / rise if rise else float("nan")
+
+    @property
+    def total(self) -> float:
+        """What the layer adds in all."""
+        return float(self.values.sum(dtype=np.float64)) + self.elsewhere
 
 
 def attribute(
@@ -105,9 +112,13 @@ def attribute(
         integral = integrate_adaptively(task, [start], steps, tolerance, most)
         values, count, bases = integral.found, integral.points, integral.base_values
     maps = found.to_maps(values.astype(np.float32))
+    missing = values.reshape(len(values), -1).sum(axis=1) - maps.reshape(len(maps), -1).sum(axis=1, dtype=np.float64)
+    elsewhere = missing if found.has_more else np.zeros(len(values))
     return tuple(
-        LayerAttribution(layer, target.name, maps[row], float(task.scores[row]), float(bases[row]), how, count)
-        for row, target in enumerate(task.targets)
+        LayerAttribution(
+            layer, target.name, maps[i], float(task.scores[i]), float(bases[i]), how, count, float(elsewhere[i])
+        )
+        for i, target in enumerate(task.targets)
     )
 
 
@@ -126,17 +137,21 @@ def channel_directions(shape: tuple[int, int, int], units: Sequence[int]) -> Arr
     return directions
 
 
-def position_directions(maps: Array32) -> Array32:
-    """Make the directions of positions: (h * w, C, h, w), each what the layer (C, h, w) holds there, of length one.
+def position_directions(maps: Array32, cells: Sequence[int] | None = None) -> Array32:
+    """Make the directions of positions: (m, C, h, w), each what the layer (C, h, w) holds there, of length one.
 
     Along it, a position's activation vector has its own length: the directions stand for the norms at the positions.
+
+    Args:
+        maps: the layer.
+        cells: the positions, counted row by row; all of them by default, which for a large map takes much memory.
     """
     channels, height, width = maps.shape
+    places = np.arange(height * width) if cells is None else np.asarray(cells, np.intp)
     lengths = np.linalg.norm(maps, axis=0)
-    unit = np.divide(maps, lengths, out=np.zeros_like(maps), where=lengths > 0)
-    directions = np.zeros((height * width, channels, height * width), np.float32)
-    places = np.arange(height * width)
-    directions[places, :, places] = unit.reshape(channels, -1).T
+    unit = np.divide(maps, lengths, out=np.zeros_like(maps), where=lengths > 0).reshape(channels, -1)
+    directions = np.zeros((len(places), channels, height * width), np.float32)
+    directions[np.arange(len(places)), :, places] = unit[:, places].T
     return directions.reshape(-1, channels, height, width)
 
 
@@ -154,7 +169,7 @@ def between(
     """Attribute directions of a later layer to an earlier one: (m, C1, h1, w1).
 
     Number i of the result tells what each neuron of `source` adds to the inner product of `destination` with
-    directions[i].
+    directions[i]. All directions share the forward passes; one of zeros costs none.
 
     Args:
         model: the model.
@@ -164,48 +179,37 @@ def between(
         directions: (m, C2, h2, w2), or (m, C2) for the sum over all positions.
         how: path (from a layer of zeros, `steps` points by Gauss-Legendre) or linear.
         steps: points of the path.
-        batch_size: rows per pass.
+        batch_size: points per pass.
 
     Raises:
         UsageError: a layer is unknown, or the directions do not fit.
         ModelError: the later layer does not depend on the earlier one.
     """
     early, late = held(model, sample, source), held(model, sample, destination)
-    fitted = _fitted(directions, late)
-    places, weights = nodes(steps, "gauss-legendre") if how == "path" else (np.ones(1), np.ones(1))
-    total = np.zeros((len(fitted), *early.stored.shape[1:]), np.float64)
-    for start in range(0, len(fitted), max(1, batch_size)):
-        if (deadline := current()) is not None:
-            deadline.check()
-        rows = slice(start, min(start + max(1, batch_size), len(fitted)))
-        aims = late.to_stored(fitted[rows])
-        for place, weight in zip(places, weights, strict=True):
-            total[rows] += weight * _slopes(model, sample, early, destination, aims, place)
-    return early.to_maps((total * early.stored).astype(np.float32))
+    fitted = fitted_directions(directions, late)
+    used = fitted.reshape(len(fitted), -1).any(axis=1)
+    targets = projections(late, fitted if used.all() else fitted[used])
+    found = slopes(model, sample, early, targets, how=how, steps=steps, batch_size=batch_size)
+    found *= early.stored.astype(np.float32)
+    if used.all():
+        return early.to_maps(found)
+    result = np.zeros((len(fitted), *early.maps.shape), np.float32)
+    result[used] = early.to_maps(found)
+    return result
 
 
-def _fitted(directions: Array32, late: Held) -> Array32:
+def fitted_directions(directions: Array32, late: Held) -> Array32:
+    """Bring directions to (m, C, h, w).
+
+    Raises:
+        UsageError: they are neither (m, C) nor (m, C, h, w) of that layer.
+    """
     shape = late.maps.shape
     if directions.ndim == 2 and directions.shape[1] == shape[0]:
         return np.broadcast_to(directions[:, :, None, None], (len(directions), *shape)).astype(np.float32)
     if directions.ndim == 4 and directions.shape[1:] == shape:
-        return directions.astype(np.float32)
+        return np.asarray(directions, np.float32)
     raise UsageError(
         f"directions of shape {list(directions.shape)} do not fit {late.layer.name!r}: expected [m, {shape[0]}] or "
         f"[m, {', '.join(map(str, shape))}]"
     )
-
-
-def _slopes(model: Model, sample: Sample, early: Held, destination: str, aims: Array32, place: float) -> Array32:
-    """The gradients of the later layer's inner products with `aims` (m, ...), at a place on the way from zero."""
-    rows = len(aims)
-    target = Target((Projection(destination, aims, destination),), destination)
-    feeds = {
-        name: np.repeat(value, rows, axis=0) if name in model.batched_inputs else value
-        for name, value in sample.arrays.items()
-    }
-    points = np.repeat(early.stored.astype(np.float32) * np.float32(place), rows, axis=0)
-    name = early.layer.name
-    model.count_rows(rows)
-    slopes: Array32 = model.autograd.gradients(feeds, [target], [name], values={name: points}).gradients[name][0]
-    return slopes
