@@ -35,7 +35,7 @@ class Points(NamedTuple):
         vectors: (n, C) float32, what the layer holds there.
         places: (n, 2) of 0..1: y and x, the middle of the position as a share of the map.
         classes: (n, k) the classes with the highest scores of each picture, -1 where there are fewer.
-        supports: (n, k) float64, what the position adds to each; or the share of the picture that they have.
+        supports: (n, k) float64, what the position adds to each; or 1 for the first class, 0 for the rest.
     """
 
     vectors: Array32
@@ -191,13 +191,12 @@ def _point(
     scores = model.run(sample.arrays, [model.scores_tensor])[model.scores_tensor][0].astype(np.float64)
     per_class = np.moveaxis(scores, model.names.class_axis, 0).reshape(scores.shape[model.names.class_axis], -1)
     best = np.argsort(-per_class.mean(axis=1), kind="stable")[:top]
+    weights = [float(number == 0) for number in range(len(best))]
     if support == "attribution":
         found = attribute(model, sample, layer, [int(index) for index in best], how="linear")
-        weights: Floats = np.array([item.spatial[y, x] for item in found], np.float64)
-    else:
-        weights = np.eye(1, len(best), dtype=np.float64)[0]
+        weights = [float(item.spatial[y, x]) for item in found]
     place = (y + 0.5) / maps.shape[1], (x + 0.5) / maps.shape[2]
-    return maps[:, y, x].copy(), place, best, weights
+    return maps[:, y, x].copy(), place, best, np.array(weights)
 
 
 def _interior(size: int, rng: np.random.Generator) -> int:
@@ -221,7 +220,7 @@ def _whitening(vectors: Array32) -> Floats:
     rows = vectors.astype(np.float64)
     moments = rows.T @ rows / len(rows)
     scale = float(np.trace(moments)) / len(moments) or 1.0
-    inverse: Floats = np.linalg.inv(moments / scale + _DAMPING * np.eye(len(moments)))
+    inverse: Floats = np.asarray(np.linalg.inv(moments / scale + _DAMPING * np.eye(len(moments))), np.float64)
     return inverse
 
 

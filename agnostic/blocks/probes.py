@@ -181,7 +181,7 @@ def randomisation(
     for count in _counts(len(behind), stages):
         unlearned = _unlearned(model, behind[len(behind) - count :], seed)
         after = attribute(unlearned, sample, layer, [aim], how=how)[0].values
-        facts[f"{count} weights"] = _or_zero(spearman(before, after))
+        facts[f"{count} unlearned"] = _or_zero(spearman(before, after))
     value = float(np.mean(np.abs(list(facts.values()))))
     sentences = (
         "The attribution depends on what the model has learned: unlearned, it is another one.",

@@ -41,7 +41,9 @@ def completeness(found: LayerAttribution) -> Badge:
         "What the units add does not come to the score: the sizes are not to be believed.",
     )
     facts = {"sum": found.total, "true": found.score - found.base}
-    return judged("completeness", value, (0.01, 0.1), sentences, distance=abs(value - 1), facts=facts)
+    return judged(
+        "completeness", value, (0.01, 0.1), sentences, distance=abs(value - 1), text=f"{value:.3f}", facts=facts
+    )
 
 
 def fidelity(found: Groups) -> Badge:
