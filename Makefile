@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench conformance clean
+.PHONY: demo test lint bench conformance completeness clean
 
 demo: .venv/installed
 	$(BIN)/agnostic demo --out demo
@@ -24,6 +24,10 @@ bench: .venv/bench-installed
 
 conformance: .venv/tests-installed
 	$(BIN)/python tests/conformance/run.py
+
+# Path attributions at every map layer of SqueezeNet on every shipped picture; `make test` takes a few of them.
+completeness: .venv/tests-installed
+	$(BIN)/python tests/benchmarks/completeness.py
 
 clean:
 	rm -rf .venv build dist demo
