@@ -21,6 +21,7 @@ bench: .venv/bench-installed
 	$(BIN)/python tests/benchmarks/bench_methods.py
 	$(BIN)/python tests/benchmarks/bench_kernels.py
 	$(BIN)/python tests/benchmarks/bench_gradients.py
+	$(BIN)/python tests/benchmarks/bench_optvis.py
 
 conformance: .venv/tests-installed
 	$(BIN)/python tests/conformance/run.py
@@ -48,4 +49,5 @@ clean:
 
 .venv/bench-installed: .venv/tests-installed
 	$(PIP) --editable '.[bench]'
+	$(PIP) --no-deps torch-lucent==0.1.8 efficientnet-lite-pytorch==0.1.0 decorator
 	touch $@

@@ -1,11 +1,8 @@
 """The verbs behind the public face: open the model, make the sample, resolve the target, call the method."""
 
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from typing import Any, overload
 
 import numpy as np
@@ -22,6 +19,7 @@ from agnostic.inputs.reading import read_sample
 from agnostic.inputs.sample import Sample
 from agnostic.methods import Attribution, Method, Task, get
 from agnostic.methods.contrast import against_rivals
+from agnostic.versions import versions
 
 OneTarget = str | int | Target | None
 
@@ -304,18 +302,6 @@ def _resolve(model: Model, sample: Sample, target: OneTarget) -> Target:
     if target is None or (isinstance(target, str) and target.strip() == "top"):
         return model.names.class_target(predict(model, sample, 1)[0].index)
     return model.target(target)
-
-
-@cache
-def versions() -> Mapping[str, str]:
-    """The versions that results depend on."""
-    found = {"python": platform.python_version()}
-    for package in ("agnostic-xai", "numpy", "numba", "onnx", "onnxruntime-gpu", "onnxruntime"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,9 +115,13 @@ def _pieces_panel(item: Explanation) -> Panel:
 
 def _caption(item: Explanation) -> str:
     """Target, probability, and the one number that says how far to trust the map."""
-    parts = [short(item.target)]
-    if item.meta.get("probability") is not None:
-        parts[0] += f" {item.meta['probability']:.2f}"
+    if item.meta.get("class_agnostic"):
+        # The map is the same for all targets: to name one would say that it is of that one.
+        parts = ["any class"]
+    elif item.meta.get("probability") is None:
+        parts = [short(item.target)]
+    else:
+        parts = [f"{short(item.target)} {item.meta['probability']:.2f}"]
     if item.meta.get("parity") is not None:
         parts.append(f"parity {item.meta['parity']['largest']:.0e}")
     elif item.meta.get("r2") is not None:
@@ -125,7 +129,8 @@ def _caption(item: Explanation) -> str:
     elif item.meta.get("layer"):
         parts.append(str(item.meta["layer"]))
     else:
-        parts.append(f"{item.meta.get('evaluations', 0)} passes")
+        passes = item.meta.get("evaluations", 0)
+        parts.append(f"{passes} pass" if passes == 1 else f"{passes} passes")
     return " · ".join(parts)
 
 

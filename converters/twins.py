@@ -74,6 +74,20 @@ def preactivation_twin(proto: ModelProto, name: str) -> tuple[ModelProto, str]:
     return result, twin
 
 
+def preactivation_parts(proto: ModelProto, name: str) -> tuple[tuple[str, ...], int]:
+    """Name the tensors that, joined along an axis, are the pre-activation of a tensor; the graph stays as it is.
+
+    One tensor, but for a concatenation of activations, whose parts are looked behind one by one.
+    """
+    made = producers(proto.graph)
+    node = made.get(name)
+    if node is None or node.op_type != "Concat":
+        return (_before(proto.graph, made, name),), 1
+    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+    sources = tuple(_before(proto.graph, made, source) for source in node.input)
+    return ((name,), axis) if sources == tuple(node.input) else (sources, axis)
+
+
 def _skip(made: dict[str, NodeProto], name: str) -> NodeProto | None:
     """Return the node behind a tensor, looking through those that leave its entries in order."""
     node = made.get(name)

@@ -27,7 +27,7 @@ def names() -> tuple[str, ...]:
     """Return the names of the models.
 
     >>> names()
-    ('squeezenet', 'efficientnet-lite0')
+    ('squeezenet', 'efficientnet-lite0', 'digits-vit')
     """
     return tuple(manifest()["models"])
 

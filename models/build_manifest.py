@@ -25,9 +25,7 @@ def measured() -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads(MANIFEST.read_text("utf-8"))
     for name, entry in manifest["models"].items():
         data = models.path(name).read_bytes() if entry["embedded"] else model_bytes()
-        entry |= _facts(data) | {
-            "top5": {picture: top5(data, models.picture(picture)) for picture in models.pictures()}
-        }
+        entry |= _facts(data) | {"top5": {picture: top5(data, models.picture(picture)) for picture in entry["top5"]}}
     for name, entry in manifest["pictures"].items():
         with Image.open(models.picture(name)) as picture:
             entry |= _facts(models.picture(name).read_bytes()) | {"size": list(picture.size)}
@@ -46,11 +44,13 @@ def top5(model: bytes, picture: Path) -> dict[str, float]:
 
 
 def pixels(picture: Path, preprocess: dict[str, Any]) -> NDArray[np.float32]:
-    """Return a picture as the model eats it: (1, 3, height, width), squashed to the size it states."""
+    """Return a picture as the model eats it: (1, 3 or 1, height, width), squashed to the size it states."""
     height, width = preprocess["size"]
     with Image.open(picture) as opened:
-        rgb = np.asarray(opened.convert("RGB").resize((width, height), Image.Resampling.BILINEAR), np.float64)
-    ordered = rgb if preprocess["channels"] == "RGB" else rgb[..., ::-1]
+        mode = "L" if preprocess["channels"] == "L" else "RGB"
+        found = np.asarray(opened.convert(mode).resize((width, height), Image.Resampling.BILINEAR), np.float64)
+    rows = found.reshape(height, width, -1)
+    ordered = rows[..., ::-1] if preprocess["channels"] == "BGR" else rows
     scaled = (ordered * preprocess["scale"] - np.array(preprocess["mean"])) / np.array(preprocess["std"])
     batch: NDArray[np.float32] = scaled.transpose(2, 0, 1)[None].astype(np.float32)
     return batch

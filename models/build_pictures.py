@@ -1,6 +1,6 @@
-"""Builds pictures/: four free photographs that scikit-image ships, and one picture made of two of them.
+"""Builds pictures/: four free photographs that scikit-image ships, one made of two of them, and one of two digits.
 
-Run: python -m agnostic.models.build_pictures   (needs scikit-image, for its files)
+Run: python -m agnostic.models.build_pictures   (needs scikit-image and scikit-learn, for their files)
 """
 
 from collections.abc import Callable
@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from agnostic.models.two_digits import read_digits, scene
 
 FOLDER = Path(__file__).with_name("pictures")
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")
@@ -34,6 +36,12 @@ def cat_and_coffee() -> Image.Image:
     return joined
 
 
+def two_digits() -> Image.Image:
+    """Draw two digits that digits-vit has not learnt from."""
+    _, held_out = read_digits()
+    return Image.fromarray(scene(held_out, np.random.default_rng(0)).pixels).convert("RGB")
+
+
 def _columns(picture: Image.Image, left: int, right: int, width: int) -> Image.Image:
     """Cut out full-height columns and resize them to width x 448."""
     box = (left, 0, right, picture.height)
@@ -44,6 +52,7 @@ def main() -> None:
     """Write every picture."""
     FOLDER.mkdir(exist_ok=True)
     cat_and_coffee().save(FOLDER / "cat_and_coffee.png", optimize=True)
+    two_digits().save(FOLDER / "two_digits.png", optimize=True)
     for name in PHOTOGRAPHS:
         photograph(name).save(FOLDER / f"{name}.jpg", quality=92, optimize=True)
 

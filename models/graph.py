@@ -1,4 +1,4 @@
-"""Writes a convolutional network as ONNX, one named tensor per layer: what the model builders share.
+"""Writes a network as ONNX, one named tensor per layer: what the model builders share.
 
 The tensor a person asks for carries the plain layer name (`fire2/squeeze`); the value just before its nonlinearity
 is `fire2/squeeze/pre`. The bytes written depend on the arguments alone.
@@ -39,6 +39,11 @@ class GraphWriter:
         self._weights.append(numpy_helper.from_array(np.asarray(values, np.float32, order="C"), name))
         return name
 
+    def integers(self, name: str, values: int | Sequence[int]) -> str:
+        """Add a number or a row of them, int64, as shapes and indices want it, and return its name."""
+        self._weights.append(numpy_helper.from_array(np.array(values, np.int64), name))
+        return name
+
     def linear(
         self, kind: str, x: str, layer: str, weight: Floats, bias: Floats, output: str, **attributes: Any
     ) -> str:
@@ -53,11 +58,13 @@ class GraphWriter:
         return helper.make_model(graph, producer_name="agnostic", ir_version=IR_VERSION, opset_imports=opsets)
 
 
-def describe(model: onnx.ModelProto, doc: str, preprocess: Mapping[str, Any]) -> onnx.ModelProto:
-    """Write the origin, the ImageNet class names and the preprocessing into a model, in place."""
+def describe(
+    model: onnx.ModelProto, doc: str, preprocess: Mapping[str, Any], labels: Sequence[str] | None = None
+) -> onnx.ModelProto:
+    """Write the origin, the class names (ImageNet's, where none are given) and the preprocessing in, in place."""
     model.doc_string = doc
-    labels = json.dumps(imagenet_labels(), ensure_ascii=False)
-    helper.set_model_props(model, {"agnostic.labels": labels, "agnostic.preprocess": json.dumps(preprocess)})
+    named = json.dumps(imagenet_labels() if labels is None else labels, ensure_ascii=False)
+    helper.set_model_props(model, {"agnostic.labels": named, "agnostic.preprocess": json.dumps(preprocess)})
     return model
 
 

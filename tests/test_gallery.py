@@ -53,6 +53,8 @@ def test_one_explanation_stands_beside_its_picture(drawn: list[Any]) -> None:
         ({"layer": "fire9/concat"}, "tabby · fire9/concat"),
         ({"probability": 0.0}, "tabby 0.00 · 40 passes"),
         ({"probability": None}, "tabby · 40 passes"),
+        ({"probability": 0.4, "class_agnostic": True, "layer": "conv"}, "any class · conv"),
+        ({"evaluations": 1}, "tabby · 1 pass"),
     ],
 )
 def test_the_caption_says_how_far_to_trust_the_map(drawn: list[Any], meta: dict[str, Any], caption: str) -> None:

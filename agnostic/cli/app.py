@@ -178,6 +178,111 @@ def explain(
     return explaining.explain(request)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def visualize(
+    context: typer.Context,
+    model: ModelArgument,
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="LAYER:UNIT…", help="Units, neurons (layer:unit@y,x), classes; layers for some recipes."
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", "-r", help="One of `agnostic recipes`; unit by default, or class where all are."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="draft, icon, large, print, maco; the recipe's own.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", min=8, max=4096, metavar="N", help="Sides of the picture in pixels.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="Steps of the optimiser.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Where a recipe starts from one.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="DIR", help="Your own pictures, to judge rendered ones beside.")
+    ] = None,
+    colours: Annotated[
+        str, typer.Option("--colours", metavar="photo|images|none", help="Whose colours the picture has.")
+    ] = "photo",
+    layer: Annotated[
+        str | None, typer.Option("--all", metavar="LAYER", help="Every unit of a layer on one sheet; resumes.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where pictures and records go.")] = Path(),
+    value_range: Annotated[
+        str | None, typer.Option("--range", metavar="LOW,HIGH", help="What 0 and 1 become; inputs of other channels.")
+    ] = None,
+    bands: Annotated[
+        str | None, typer.Option("--bands", metavar="R,G,B", help="The channels shown, where they are no colours.")
+    ] = None,
+    columns: Annotated[int | None, typer.Option("--columns", min=1, metavar="N", help="Pictures per row.")] = None,
+    post_activation: Annotated[
+        bool, typer.Option("--post-activation", help="Maximise units behind their activation function.")
+    ] = False,
+    redirect_steps: Annotated[
+        int, typer.Option("--redirect-steps", min=0, metavar="N", help="Steps with gradients through dead ReLUs.")
+    ] = 16,
+    smooth_pool: Annotated[
+        bool, typer.Option("--smooth-pool", help="Spread the gradient of max-pooling over its window.")
+    ] = False,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw the sheet light on dark.")] = False,
+    json: Json = False,
+    seed: Seed = 0,
+    device: DeviceOption = "auto",
+    batch_size: BatchSize = None,
+    timeout: Timeout = None,
+    max_memory: MaxMemory = None,
+    quiet: Quiet = False,
+    labels: LabelsFile = None,
+    channels: Channels = None,
+    layout: LayoutOption = None,
+    input_size: Annotated[
+        str | None, typer.Option("--input-size", metavar="H,W", help="Size of the model's input.")
+    ] = None,
+    scale: Scale = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    raw_output: RawOutput = False,
+    allow_custom_ops: CustomOps = False,
+    straight_through: StraightThrough = False,
+    allow_parity: AllowParity = False,
+) -> int:
+    """Render what a unit of MODEL has learned to see, with its recipe and its numbers.
+
+    A recipe's own options are given the same way (--sign negative); `agnostic recipes RECIPE` lists them.
+    """
+    from agnostic.cli import visualizing
+
+    how = _opening(
+        labels=labels, channels=channels, layout=layout, size=input_size, scale=scale, mean=mean, std=std,
+        resize=resize, device=device, raw_output=raw_output, allow_custom_ops=allow_custom_ops,
+        straight_through=straight_through, allow_parity=allow_parity,
+    )  # fmt: skip
+    request = visualizing.Request(
+        model=model, tokens=(*(targets or ()), *context.args), recipe=recipe, preset=preset, size=size, steps=steps,
+        picture=picture, images=images, colours=colours, layer=layer, out=out, value_range=value_range, bands=bands,
+        columns=columns, post_activation=post_activation, redirect_steps=redirect_steps, smooth_pool=smooth_pool,
+        dark=dark, as_json=json, seed=seed, batch_size=batch_size, timeout=timeout, max_memory=max_memory,
+        quiet=quiet, opening=how,
+    )  # fmt: skip
+    return visualizing.visualize(request)
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(metavar="[RECIPE]", help="A recipe's name.")] = None,
+    json: Json = False,
+) -> int:
+    """List what `visualize` can render; with a RECIPE its options."""
+    from agnostic.cli import listing
+
+    return listing.show_recipes(name, as_json=json)
+
+
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the figures go.")] = Path("demo"),

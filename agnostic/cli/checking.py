@@ -11,6 +11,7 @@ from agnostic.engine.opening import load
 from agnostic.engine.runtime import cuda_devices, installed_runtimes, providers
 from agnostic.errors import AgnosticError
 from agnostic.methods import get
+from agnostic.versions import versions
 
 EXTRAS = {"torch": "grad", "shap": "shap"}
 
@@ -49,7 +50,7 @@ def _guarded(check: Callable[[], Finding]) -> Finding:
 
 
 def _versions() -> Finding:
-    return Finding("versions", ", ".join(f"{name} {number}" for name, number in api.versions().items()))
+    return Finding("versions", ", ".join(f"{name} {number}" for name, number in versions().items()))
 
 
 def _runtimes() -> Finding:

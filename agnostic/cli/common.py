@@ -4,18 +4,27 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, get_args, get_origin
 
 from rich.console import Console
 from rich.table import Table
 
 from agnostic.errors import UsageError
 
-Progress = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from agnostic.methods.registry import Option
+
 GRACE_SECONDS = 2.0
+
+
+class Progress(Protocol):
+    """A progress bar: told what is done, of how much, and a word on how it goes."""
+
+    def __call__(self, done: int, total: int, said: str = "", /) -> None:
+        """Move the bar."""
 
 
 def stdout() -> Console:
@@ -76,25 +85,36 @@ def progress(quiet: bool) -> Iterator[Callable[[str], Progress]]:
 
         def make(title: str) -> Progress:
             task = bars.add_task(title, total=None)
-            return lambda done, total: bars.update(task, completed=done, total=total, visible=done < total)
+
+            def told(done: int, total: int, said: str = "") -> None:
+                words = f"{title}  {said}" if said else title
+                bars.update(task, description=words, completed=done, total=total, visible=done < total)
+
+            return told
 
         yield make
 
 
-def _no_progress(_done: int, _total: int) -> None:
+def _no_progress(_done: int, _total: int, _said: str = "") -> None:
     """Draw nothing."""
 
 
 @contextmanager
-def limits(timeout: float | None, max_memory: int | None) -> Iterator[None]:
-    """Bound a command's time and memory, also where it is stuck in code that cannot be told to stop."""
+def limits(timeout: float | None, max_memory: int | None, grace: float = GRACE_SECONDS) -> Iterator[None]:
+    """Bound a command's time and memory, also where it is stuck in code that cannot be told to stop.
+
+    Args:
+        timeout: seconds.
+        max_memory: megabytes.
+        grace: seconds that a command has to write what it has when its time is up.
+    """
     from agnostic.engine.limits import memory_limit, time_limit
     from agnostic.engine.runtime import cuda_devices
 
     # CUDA maps far more address space than it uses, so a cap would break it.
     capped = max_memory is not None or cuda_devices() == 0
     memory = memory_limit(None if max_memory is None else max_memory << 20) if capped else nullcontext()
-    watchdog = threading.Timer((timeout or 0) + GRACE_SECONDS, _give_up, args=(timeout,))
+    watchdog = threading.Timer((timeout or 0) + grace, _give_up, args=(timeout,))
     watchdog.daemon = True
     if timeout is not None:
         watchdog.start()
@@ -130,6 +150,32 @@ def output_folder(path: Path) -> Path:
     except OSError as error:
         raise LimitError(f"--out {path}: cannot write there: {error.strerror}; choose another folder") from error
     return path
+
+
+def option_rows(options: "Sequence[Option]") -> Table:
+    """Lay out options: how each is typed, what it may be, its default, what it does."""
+    rows = table("option", "values", "default", "")
+    for option in options:
+        flag = f"--{option.name.replace('_', '-')}"
+        rows.add_row(flag, plain(values_of(option.annotation)), plain(str(option.default)), option.help)
+    return rows
+
+
+def option_mapping(options: "Sequence[Option]") -> list[dict[str, Any]]:
+    """Describe options in plain JSON values."""
+    return [
+        {"name": item.name, "values": values_of(item.annotation), "default": item.default, "help": item.help}
+        for item in options
+    ]
+
+
+def values_of(annotation: Any) -> str:
+    """Write a type as a person reads it: int, 'a|b', int,int,..."""
+    if get_origin(annotation) is tuple:
+        return f"{get_args(annotation)[0].__name__},..."
+    if get_args(annotation):
+        return "|".join(item if isinstance(item, str) else values_of(item) for item in get_args(annotation))
+    return "none" if annotation is type(None) else str(getattr(annotation, "__name__", annotation))
 
 
 def plain(text: str) -> Any:

@@ -4,7 +4,7 @@ import json as jsonlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from agnostic import models
 from agnostic.cli import common
@@ -130,21 +130,8 @@ def _show_method(method: Method, as_json: bool) -> int:
         return 0
     console = common.stdout()
     console.print(f"[bold]{method.name}[/bold]  {method.summary}", markup=True)
-    rows = common.table("option", "values", "default", "")
-    for option in method.options:
-        flag = f"--{option.name.replace('_', '-')}"
-        rows.add_row(flag, common.plain(_values(option.annotation)), common.plain(str(option.default)), option.help)
-    console.print(rows)
+    console.print(common.option_rows(method.options))
     return 0
-
-
-def _values(annotation: Any) -> str:
-    """Write a type as a person reads it: int, 'a|b', int,int,..."""
-    if get_origin(annotation) is tuple:
-        return f"{get_args(annotation)[0].__name__},..."
-    if get_args(annotation):
-        return "|".join(item if isinstance(item, str) else _values(item) for item in get_args(annotation))
-    return "none" if annotation is type(None) else str(getattr(annotation, "__name__", annotation))
 
 
 def _list_available(model: Model, as_json: bool) -> int:
@@ -160,8 +147,5 @@ def _list_available(model: Model, as_json: bool) -> int:
 
 
 def _method(method: Method) -> dict[str, Any]:
-    options = [
-        {"name": item.name, "values": _values(item.annotation), "default": item.default, "help": item.help}
-        for item in method.options
-    ]
+    options = common.option_mapping(method.options)
     return {"name": method.name, "needs": list(method.needs), "summary": method.summary, "options": options}

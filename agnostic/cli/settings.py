@@ -1,4 +1,4 @@
-"""What stands behind the model on the line: inputs, NAME=VALUE inputs, and the options of the methods."""
+"""What stands behind the model on the line: inputs, NAME=VALUE inputs, and the options of methods and recipes."""
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,33 +32,44 @@ def split_tokens(tokens: Sequence[str], methods: Sequence[Method]) -> Tokens:
     """
     if not methods:
         raise UsageError("--method is empty; `agnostic methods` lists them")
-    options: dict[str, Option] = {option.name: option for method in methods for option in method.options}
+    options = [option for method in methods for option in method.options]
+    plain, values = split_options(tokens, options, "`agnostic explain --help` and `agnostic methods METHOD` list them")
+    own = [(method, {k: v for k, v in values.items() if k in {o.name for o in method.options}}) for method in methods]
+    return Tokens(_inputs(plain), own)
+
+
+def split_options(tokens: Sequence[str], options: Sequence[Option], where: str) -> tuple[list[str], dict[str, Any]]:
+    """Tell plain words from options, and read these by their types.
+
+    Args:
+        tokens: what stands on the line.
+        options: those there are.
+        where: says where they are listed.
+
+    Raises:
+        UsageError: an option that is none of these, or a value of the wrong type.
+    """
+    known = {option.name: option for option in options}
     plain: list[str] = []
     values: dict[str, Any] = {}
     remaining = iter(tokens)
     for token in remaining:
         if token.startswith("-") and not _is_number(token) and token != "-":
-            name, value = _option(token, remaining, options)
+            name, value = _option(token, remaining, known, where)
             values[name] = value
         else:
             plain.append(token)
-    own = [(method, {k: v for k, v in values.items() if k in {o.name for o in method.options}}) for method in methods]
-    return Tokens(_inputs(plain), own)
+    return plain, values
 
 
-def _option(token: str, remaining: Iterator[str], options: Mapping[str, Option]) -> tuple[str, Any]:
+def _option(token: str, remaining: Iterator[str], options: Mapping[str, Option], where: str) -> tuple[str, Any]:
     written, equals, value = token.lstrip("-").partition("=")
     name = written.replace("-", "_")
     if name.startswith("no_") and (option := options.get(name[3:])) and option.annotation is bool:
         return name[3:], False
     if name not in options:
         flags = [f"--{known.replace('_', '-')}" for known in options]
-        raise unknown(
-            "option",
-            token.partition("=")[0],
-            flags,
-            "`agnostic explain --help` and `agnostic methods METHOD` list them",
-        )
+        raise unknown("option", token.partition("=")[0], flags, where)
     option = options[name]
     if option.annotation is bool and not equals:
         return name, True

@@ -107,7 +107,7 @@ class Autograd:
         """Compute tensors by the re-imported graph, without gradients."""
         import torch
 
-        with torch.no_grad(), _torch_errors():
+        with torch.no_grad(), torch_errors():
             fetched = self.module.run({name: self._tensor(value) for name, value in feeds.items()}, list(outputs))
         return {name: value.cpu().numpy() for name, value in fetched.items()}
 
@@ -146,7 +146,7 @@ class Autograd:
         leaves = {name: self._tensor(value).requires_grad_() for name, value in (values or {}).items()}
         replace = {name: leaves.get(name, partial(_capture, leaves, name)) for name in at}
         tensors = list(dict.fromkeys(name for target in targets for name in target.tensors))
-        with torch.enable_grad(), _torch_errors():
+        with torch.enable_grad(), torch_errors():
             known = {name: self._tensor(value) for name, value in feeds.items()}
             fetched = self.module.run(known, tensors, replace, RULES[rule])
             scores = [_score(target, fetched, of, class_axis, RULES[rule]) for target in targets]
@@ -236,7 +236,7 @@ def _array(tensor: "Tensor") -> npt.NDArray[np.float32]:
     return values
 
 
-class _torch_errors:  # noqa: N801 - reads as a block
+class torch_errors:  # noqa: N801 - reads as a block
     """Turn what torch raises inside the block into errors of this package."""
 
     def __enter__(self) -> None:

@@ -256,7 +256,7 @@ def method(
     def register(function: Function) -> Function:
         if name in _METHODS:
             raise ValueError(f"the method {name!r} is registered twice")
-        options = _options(function)
+        options = options_of(function)
         _METHODS[name] = Method(name, function, needs, summary, pictures_only, check, fill, options)
         return function
 
@@ -285,7 +285,8 @@ def availability(model: Model) -> tuple[Availability, ...]:
     return tuple(Availability(name, reason is None, reason or "") for name, reason in rows)
 
 
-def _options(function: Function) -> tuple[Option, ...]:
+def options_of(function: Callable[..., Any]) -> tuple[Option, ...]:
+    """Read the options of a registered function off its keyword-only parameters and its docstring."""
     help_by_name = _argument_help(inspect.getdoc(function) or "")
     signature = inspect.signature(function, eval_str=True)
     keywords = [item for item in signature.parameters.values() if item.kind is inspect.Parameter.KEYWORD_ONLY]

@@ -7,6 +7,7 @@ from onnx import ModelProto, helper
 
 from agnostic.converters import verify
 from agnostic.converters.surgery import before_activation, before_softmax, expose, preactivation_twin
+from agnostic.converters.twins import preactivation_parts
 
 SOFTMAX = {
     "softmax": ("y = Softmax<axis = -1>(h)", "h"),
@@ -156,6 +157,37 @@ def test_twin_in_a_real_network(light) -> None:
     onnx.checker.check_model(twinned)
     joined = next(node for node in twinned.graph.node if twin in node.output)
     assert list(joined.input) == ["r5", "r7"]
+
+
+PARTS = {
+    "relus and others": ("ra = Relu(a) tb = Tanh(b) y = Concat<axis = 1>(ra, tb, x)", ("a", "b", "x"), 1),
+    "the last axis": ("ra = Relu(a) s = Sigmoid(b) mb = Mul(b, s) y = Concat<axis = -1>(ra, mb)", ("a", "b"), -1),
+    "one activation": ("ra = Relu(a) y = Concat<axis = 1>(b, ra)", ("b", "a"), 1),
+    "no activation": ("y = Concat<axis = 1>(a, b)", ("y",), 1),
+    "an activation of a concatenation": ("c = Concat<axis = 1>(a, b) y = Relu(c)", ("c",), 1),
+    "no concatenation": ("c = Concat<axis = 1>(a, b) d = Neg(c) y = Clip(d, zero, six)", ("d",), 1),
+    "nothing": ("c = Concat<axis = 1>(a, b) y = Neg(c)", ("y",), 1),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_preactivation_parts(case: str, build) -> None:
+    body, expected, axis = PARTS[case]
+    numbers = {name: np.array(NUMBERS[name], np.float32) for name in ("zero", "six") if name in body}
+    text = "net (float[n, 4] x) => (float[n, k] y) { a = MatMul(x, w) b = Neg(a) " + body + " }"
+    proto = build(text, w=(4, 4), **numbers)
+    before = proto.SerializeToString(deterministic=True)
+    assert preactivation_parts(proto, "y") == (expected, axis)
+    assert proto.SerializeToString(deterministic=True) == before
+
+
+def test_the_parts_join_to_the_twin(light) -> None:
+    proto = onnx.load(light("squeezenet"))
+    twinned, twin = preactivation_twin(proto, "r9")
+    assert preactivation_parts(proto, "r9") == (("r5", "r7"), 1)
+    x = verify.random_feeds(proto)
+    joined, *parts = verify.run(expose(twinned, [twin, "r5", "r7"]), x, [twin, "r5", "r7"])
+    np.testing.assert_array_equal(joined, np.concatenate(parts, axis=1))
 
 
 def test_hostile_graphs_do_not_branch_for_ever() -> None:

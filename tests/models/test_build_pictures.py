@@ -33,6 +33,11 @@ def test_each_side_shows_its_photograph(source: str, columns: slice, part: slice
     np.testing.assert_allclose(*coarse, atol=4)
 
 
+def test_two_digits_is_drawn_again_pixel_for_pixel() -> None:
+    with Image.open(models.picture("two_digits")) as committed:
+        np.testing.assert_array_equal(pixels(committed), pixels(build_pictures.two_digits()))
+
+
 @pytest.mark.parametrize("name", build_pictures.PHOTOGRAPHS)
 def test_a_photograph_is_close_to_its_source(name: str) -> None:
     with Image.open(models.picture(name)) as committed:

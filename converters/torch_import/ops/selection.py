@@ -23,6 +23,8 @@ def gather(x: Any, indices: Tensor, *, axis: int = 0) -> Any:
     if isinstance(x, np.ndarray):
         return np.take(x, indices.numpy(), axis)
     at = axis % x.ndim
+    if indices.ndim == 0:  # one slice, such as a length out of a shape, at little cost
+        return x.select(at, int(indices))
     taken = x.index_select(at, _wrapped(indices, x.shape[at]).reshape(-1))
     return taken.reshape([*x.shape[:at], *indices.shape, *x.shape[at + 1 :]])
 

@@ -17,7 +17,7 @@ _NUMPY_PADS = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
 @operator("Shape")
 def shape(x: Tensor, *, start: int = 0, end: int | None = None) -> Tensor:
     """Lengths of the axes as int64."""
-    return torch.tensor(list(x.shape)[slice(start, end)], dtype=torch.int64, device=getattr(x, "device", None))
+    return torch.tensor(x.shape[start:end], dtype=torch.int64, device=getattr(x, "device", None))
 
 
 @operator("Size")
@@ -58,6 +58,8 @@ def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
 def unsqueeze(x: Tensor, axes: Tensor) -> Tensor:
     """Insert axes of length one, counted in the result."""
     chosen = axes.reshape(-1).tolist()
+    if len(chosen) == 1:
+        return x.unsqueeze(chosen[0])
     rank = x.ndim + len(chosen)
     for axis in sorted(axis % rank for axis in chosen):
         x = x.unsqueeze(axis)
