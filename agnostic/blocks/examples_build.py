@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from agnostic.blocks.examples_files import AHEAD, Files, Read, Readers, Source, background, find
 from agnostic.blocks.examples_index import Index, load
-from agnostic.blocks.examples_layers import Watched, watch
+from agnostic.blocks.examples_layers import Watched, outputs_of, watch
 from agnostic.blocks.examples_store import FORMAT, SHARD, keys_of, manifest_path, read_header, shard_path, to_arrays
 from agnostic.blocks.examples_summary import Array32, Ints, peaks_of, summarise
 from agnostic.engine.limits import current
@@ -57,7 +57,7 @@ class _Job:
     @property
     def outputs(self) -> tuple[str, ...]:
         """The tensors that one pass hands out."""
-        return tuple(dict.fromkeys((*(item.grid.name for item in self.watched), self.model.scores_tensor)))
+        return outputs_of(self.model, (item.grid.name for item in self.watched))
 
     @property
     def shards(self) -> int:

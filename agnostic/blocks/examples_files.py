@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,11 +94,33 @@ def pixels_of(path: Path, preprocess: Preprocess) -> npt.NDArray[np.uint8]:
     return np.asarray(fitted.resize(preprocess.size[::-1], Image.Resampling.BILINEAR))
 
 
+def row_of(pixels: npt.NDArray[np.uint8], preprocess: Preprocess) -> npt.NDArray[np.float32]:
+    """Turn pixels into one row of the model's input, as `Preprocess.row` does, several times as fast.
+
+    A channel has no more than 256 values: they are computed once and looked up.
+    """
+    planes = (pixels[..., None] if pixels.ndim == 2 else pixels).transpose(2, 0, 1)
+    depth, height, width = planes.shape
+    shapes = {"NCHW": (depth, height, width), "NHWC": (height, width, depth), "NHW": (height, width)}
+    row = np.empty(shapes[preprocess.layout], np.float32)
+    order = planes[::-1] if preprocess.channels == "BGR" else planes
+    for plane, table, out in zip(order, _tables(preprocess), preprocess.channels_first(row[None])[0], strict=True):
+        np.take(table, plane, out=out, mode="clip")
+    return row
+
+
+@cache
+def _tables(preprocess: Preprocess) -> npt.NDArray[np.float32]:
+    """What becomes of each pixel value, channel by channel in the model's order: (channels, 256)."""
+    every = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None, None], (256, 1, preprocess.depth))
+    return preprocess.planes(every)[..., 0]
+
+
 def read(path: Path, preprocess: Preprocess) -> Read:
     """Read one file; whatever is wrong with it becomes a reason that names no place on this machine."""
     digest = digest_of(path)
     try:
-        return Read(preprocess.row(pixels_of(path, preprocess)), digest, "")
+        return Read(row_of(pixels_of(path, preprocess), preprocess), digest, "")
     except InputError as error:
         return Read(None, digest, str(error).removeprefix(f"{path}: "))
 

@@ -77,6 +77,11 @@ class Watched:
         return np.moveaxis(moved.reshape(*moved.shape[:2], -1), 1, 2)
 
 
+def outputs_of(model: Model, layers: Iterable[str]) -> tuple[str, ...]:
+    """The tensors that one pass hands out: the layers and the scores."""
+    return tuple(dict.fromkeys((*layers, model.scores_tensor)))
+
+
 def watch(model: Model, names: Iterable[str], source: str, preprocess: Preprocess) -> tuple[Watched, ...]:
     """Look at layers, by running the model once on an empty picture.
 
@@ -88,7 +93,7 @@ def watch(model: Model, names: Iterable[str], source: str, preprocess: Preproces
         raise UsageError("no layers were named; give at least one, as `agnostic inspect` lists them")
     empty = np.zeros((1, *preprocess.size, preprocess.depth), np.uint8)
     feeds = complete(model, {source: preprocess.apply(empty)})[0]
-    held = model.run(feeds, [layer.name for layer in layers])
+    held = model.run(feeds, outputs_of(model, [layer.name for layer in layers]))
     axes = (2, 3) if preprocess.layout == "NCHW" else (1, 2)
     fields = receptive_fields(model.proto, source, preprocess.size, axes)
     return tuple(_watched(model, layer, held[layer.name].shape, preprocess.size, fields) for layer in layers)

@@ -17,8 +17,10 @@ from PIL import Image
 
 import agnostic
 from agnostic.blocks.examples import Example, Index, build, load, merge, patch
+from agnostic.blocks.examples_files import row_of
 from agnostic.blocks.examples_summary import Extremes, counted, edges, ordered, peaks_of, select
 from agnostic.engine.model import Model
+from agnostic.engine.preprocess import Preprocess
 from agnostic.errors import InputError, UsageError
 
 Open = Callable[..., Model]
@@ -69,7 +71,7 @@ def _paint(folder: Path, count: int, seed: int = 0) -> Path:
         if number % 5 == 4:
             pixels = np.random.default_rng(7).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
         if number % 7 == 6:
-            pixels[:] = number
+            pixels[:] = number % 256
         Image.fromarray(pixels).save(path)
     return folder
 
@@ -372,7 +374,8 @@ def test_what_does_not_exist_is_said(net: Model, folder: Path, index: Index, tmp
 
 def test_pictures_on_which_a_layer_is_not_finite_are_named(opened: Open, tmp_path: Path) -> None:
     net = opened(
-        "g (float[n,3,12,12] x) => (float[n,3] y) { o = Constant<value_float=0.5>() d = Sub(x, o) s = Sqrt(d) r = Relu(s) p = GlobalAveragePool(r) y = Flatten(p) }",
+        "g (float[n,3,12,12] x) => (float[n,3] y) { o = Constant<value_float=0.5>() d = Sub(x, o) "
+        "s = Sqrt(d) r = Relu(s) p = GlobalAveragePool(r) y = Flatten(p) }",
         metadata={"agnostic.preprocess": '{"size": [12, 12]}'},
     )
     (tmp_path / "in").mkdir()
@@ -434,6 +437,25 @@ def test_memory_does_not_grow_with_the_folder(net: Model, tmp_path: Path) -> Non
     small, large = peak(64), peak(512)
     # Names, fingerprints and what is read of each shard's head; the input rows alone would be 760 kB more.
     assert large - small < 448 * 600
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"channels": "BGR", "mean": (104.0, 117.0, 124.0), "scale": 1.0},
+        {"layout": "NHWC", "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
+        {"channels": "RGBA", "std": (0.3,)},
+        {"layout": "NHW", "channels": "L"},
+        {"channels": "L", "mean": (0.1,)},
+    ],
+)
+def test_rows_are_what_the_declared_preprocessing_makes(settings: dict[str, Any]) -> None:
+    preprocess = Preprocess(size=(5, 7), **settings)
+    shape = (5, 7) if preprocess.depth == 1 else (5, 7, preprocess.depth)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    row = row_of(pixels, preprocess)
+    np.testing.assert_array_equal(row, preprocess.row(pixels))
+    assert row.flags.c_contiguous
 
 
 @pytest.mark.parametrize("shape", [(2, 40, 3), (3, 1, 5), (2, 7, 1)])
