@@ -41,6 +41,13 @@ def test_groups_that_are_apart_are_found_and_stable(parts):
     np.testing.assert_allclose(found.right[order], expected, atol=1e-3)
 
 
+def test_groups_at_other_places_are_other_groups(parts):
+    matrix = parts[0] @ parts[1]
+    found = factorise(matrix, 2)
+    assert stability(matrix, found._replace(left=found.left[::-1])) < 0.1
+    assert stability(matrix, found._replace(right=found.right[:, ::-1])) < 0.1
+
+
 def test_noise_is_not_stable(rng):
     matrix = rng.uniform(size=(40, 30))
     assert stability(matrix, factorise(matrix, 8)) < 0.9
