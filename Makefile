@@ -21,6 +21,7 @@ bench: .venv/bench-installed
 	$(BIN)/python tests/benchmarks/bench_methods.py
 	$(BIN)/python tests/benchmarks/bench_kernels.py
 	$(BIN)/python tests/benchmarks/bench_gradients.py
+	$(BIN)/python tests/benchmarks/bench_examples.py
 	$(BIN)/python tests/benchmarks/bench_optvis.py
 
 conformance: .venv/tests-installed

@@ -110,7 +110,7 @@ def build(
     tensor = picture_input(model)
     preprocess, _ = declared_or_assumed(model, tensor)
     watched = watch(model, layers, tensor.name, preprocess)
-    folder, files = Path(out), find(pictures)
+    folder, files = Path(out), find(pictures, Path(out))
     job = _Job(model, tensor.name, preprocess, watched, files, folder, batch_size, shard_size, top, sample, seed)
     _begin(job)
     with background() as readers:

@@ -47,8 +47,10 @@ class Read(NamedTuple):
     reason: str
 
 
-def find(pictures: Source) -> Files:
-    """List the files of a folder and all folders in it, hidden ones left out, or the files that are named.
+def find(pictures: Source, out: Path | None = None) -> Files:
+    """List the files of a folder and all folders in it, or the files that are named.
+
+    Left out of a folder are hidden files and whatever is in `out`.
 
     Raises:
         InputError: there is no such folder or file, or nothing in it.
@@ -58,6 +60,9 @@ def find(pictures: Source) -> Files:
         if not root.is_dir():
             raise InputError(f"{root}: not a folder; give a folder of pictures, or a list of files")
         names = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+        if out is not None and out.resolve().is_relative_to(root.resolve()):
+            mine = f"{out.resolve().relative_to(root.resolve()).as_posix()}/"
+            names = {name for name in names if not name.startswith(mine)}
         names = {name for name in names if not any(part.startswith(".") for part in name.split("/"))}
     else:
         root, names = _named([Path(path) for path in pictures])
