@@ -25,7 +25,7 @@ PARTS = ("squeeze", "expand1x1", "expand3x3", "concat")
 DEEP = ("fire3/concat", "fire5/concat", "fire7/concat", "fire9/concat")
 GROUPED = ("fire5/concat", "fire7/concat", "fire9/concat")
 DRAWN = ("fire5/concat", "fire9/concat")
-UNITS, CROPS, SHOWN, SIDE = 72, 40, 4, 224
+UNITS, CROPS, SHOWN, SIDE, PICTURES = 72, 40, 4, 224, 3
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 Floats = npt.NDArray[np.float32]
@@ -51,7 +51,7 @@ def write(out: Path, *, hostile: bool = False) -> Path:
     put(out, "site", site(seen, names, hostile))
     for name in seen.layers:
         write_layer(out, seen, name, names, rng)
-    for index in range(len(models.pictures())):
+    for index in range(PICTURES):
         write_image(out, seen, index, rng)
     write_compare(out, seen)
     write_atlas(out, seen, rng)
@@ -74,7 +74,7 @@ def look() -> Seen:
     first, *held = (np.concatenate(parts) for parts in zip(*runs, strict=True))
     layers = {name: np.maximum(a[:, :UNITS], 0) for name, a in zip(wanted, held, strict=True)}
     labels = json.loads(Path(models.__path__[0], "imagenet_labels.json").read_text("utf-8"))
-    return Seen(stacked, first.reshape(len(crops), -1), layers, list(labels))
+    return Seen(stacked, first.reshape(len(crops), -1), layers, [label.split(",")[0] for label in labels])
 
 
 def outputs_in_order(proto: onnx.ModelProto) -> list[str]:
@@ -88,8 +88,8 @@ def square(picture: Image.Image, share: float, rng: np.random.Generator) -> npt.
 
 
 def prepared(crop: npt.NDArray[np.uint8]) -> Floats:
-    scaled = (crop / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    return scaled.transpose(2, 0, 1)[None].astype(np.float32)
+    blue_first = crop[..., ::-1] - np.array([103.939, 116.779, 123.68])
+    return blue_first.transpose(2, 0, 1)[None].astype(np.float32)
 
 
 def slug(name: str) -> str:
@@ -129,11 +129,11 @@ def site(seen: Seen, names: dict[str, str], hostile: bool) -> dict[str, Any]:
         "model": {
             "name": "squeezenet", "sha256": "4ad7c70b7f6c" + "0" * 52, "classes": 1000, "labels": seen.labels,
             "inputs": ["input float32 (batch, 3, 224, 224)"], "outputs": ["logits float32 (batch, 1000)"],
-            "preprocess": {"size": SIDE, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+            "preprocess": {"size": SIDE, "channels": "BGR", "mean": [103.939, 116.779, 123.68]},
             "notes": ["The last pooling is taken as the output."],
         },
         "parity": {"largest": 3.1e-6, "scale": 24.1, "sentence": "The gradients belong to the model that onnxruntime runs."},
-        "graph": graph(seen), "layers": layers, "images": [picture(seen, n, hostile) for n in range(len(models.pictures()))],
+        "graph": graph(seen), "layers": layers, "images": [picture(seen, n, hostile) for n in range(PICTURES)],
         "examples": {"count": CROPS, "folder": "photos", "skipped": [{"file": "notes.txt", "reason": "not a picture"}]},
         "recipes": {"preset": "draft", "size": 128, "steps": 128, "optimiser": "Adam", "learning_rate": 0.05},
         "trust": trust(), "versions": {"onnxruntime": "1.24", "numpy": "2.4"},
@@ -209,7 +209,7 @@ def write_layer(out: Path, seen: Seen, name: str, names: dict[str, str], rng: np
     order = list(names)
     at = order.index(key)
     near = {"up": order[max(0, at - 1) : at], "down": order[at + 1 : at + 2]}
-    links = {c: {way: [[s, int(rng.integers(0, 16)), rng.normal()] for s in slugs for _ in range(3)]
+    links = {c: {way: [[s, int(u), rng.normal()] for s in slugs for u in rng.permutation(16)[:3]]
                  for way, slugs in near.items()} for c in range(a.shape[1])}  # fmt: skip
     units = [unit(seen, name, c, np.asarray(patches[c])) for c in range(a.shape[1])]
     put(out, f"layer/{key}", {
@@ -286,11 +286,11 @@ def example(seen: Seen, name: str, crop: int, c: int, cells: list[Image.Image], 
 
 def texture(side: int, colour: npt.NDArray[np.float64], rng: np.random.Generator) -> Image.Image:
     """Draw smooth seeded noise around a colour, as an early optimised picture looks."""
-    frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
-    band = np.exp(-(((frequencies - rng.uniform(0.03, 0.12)) / 0.03) ** 2))[..., None]
-    noise = np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side, 3)), axes=(0, 1)) * band, axes=(0, 1)).real
+    frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(64), np.fft.fftfreq(64)))
+    band = np.exp(-(((frequencies - rng.uniform(0.05, 0.14)) / 0.03) ** 2))[..., None]
+    noise = np.fft.ifft2(np.fft.fft2(rng.normal(size=(64, 64, 3)), axes=(0, 1)) * band, axes=(0, 1)).real
     mixed = noise / noise.std() * 38 @ (0.6 + 0.4 * np.eye(3)) / 1.2 + colour
-    return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8)).resize((side, side))
 
 
 def write_icons(out: Path, name: str, shard: int, colours: npt.NDArray[np.float64], rng: np.random.Generator) -> None:
@@ -317,7 +317,7 @@ def write_image(out: Path, seen: Seen, n: int, rng: np.random.Generator) -> None
         put(out, f"groups/p{n}/{slug(name)}", groups(seen, n, name), f"images/p{n}/{slug(name)}.groups.js")
     for a, b in pairs(DEEP):
         write_tiles(seen, n, a, b, folder)
-        feeds = {c: [[int(rng.integers(0, UNITS)), rng.normal()] for _ in range(5)] for c in range(UNITS)}
+        feeds = {c: [[int(u), rng.normal()] for u in rng.permutation(UNITS)[:5]] for c in range(UNITS)}
         put(out, f"channels/p{n}/{a}/{b}", {"from": a, "to": b, "units": feeds}, f"images/p{n}/channels__{a}__{b}.js")
 
 
@@ -352,7 +352,7 @@ def dictionary(seen: Seen, n: int, name: str, rng: np.random.Generator, folder: 
 
 
 def factors(rows: Floats, spatial: list[Floats]) -> dict[str, Any]:
-    found = NMF(2, init="nndsvda", max_iter=400, tol=1e-3, random_state=0).fit_transform(rows)
+    found = NMF(2, init="nndsvda", max_iter=1000, tol=1e-2, random_state=0).fit_transform(rows)
     scaled = found / found.max(0)
     return {"factors": 2, "maps": [[*column] for column in scaled.T], "to_classes": [[v @ column for v in spatial] for column in scaled.T]}
 
@@ -370,7 +370,7 @@ def groups(seen: Seen, n: int, name: str) -> dict[str, Any]:
 
 
 def choice(rows: Floats, k: int, grid: tuple[int, int], toward: Floats, top: list[int], seen: Seen) -> dict[str, Any]:
-    model = NMF(k, init="nndsvda", max_iter=400, tol=1e-3, random_state=0)
+    model = NMF(k, init="nndsvda", max_iter=1000, tol=1e-2, random_state=0)
     spatial = model.fit_transform(rows)
     order = np.argsort(spatial.argmax(0) % grid[1])
     made = []
@@ -407,7 +407,7 @@ def write_compare(out: Path, seen: Seen) -> None:
         made = [[c, c if rng.random() < 0.8 else int(rng.integers(0, UNITS)), rng.uniform(0.4, 1)] for c in range(40)]
         layers.append({"a": slug(name), "b": slug(name), "name_b": name, "pairs": sorted(made, key=lambda row: -row[2]),
                        "mean_r": 0.87, "sprite_b": f"data/compare/{slug(name)}.jpg", "columns_b": 12})  # fmt: skip
-    shares = [[{"name": seen.labels[k], "probability": p[k]} for k in np.argsort(-p)[:3]] for p in map(softmax, seen.logits[:5])]
+    shares = [[{"name": seen.labels[k], "probability": p[k]} for k in np.argsort(-p)[:3]] for p in map(softmax, seen.logits[:PICTURES])]
     put(out, "compare", {
         "a": {"name": "squeezenet"}, "b": {"name": "squeezenet-int8"}, "layers": layers,
         "outputs": {"agreement": 0.98, "largest": 0.61, "mean": 0.08},

@@ -56,11 +56,16 @@
   M.number = (value, signed = false) => {
     if (!Number.isFinite(value)) return "–";
     const size = Math.abs(value);
-    const text = size === 0 ? "0" : size >= 1e5 || size < 1e-3 ? size.toExponential(1) : short(size);
-    return (value < 0 && Number(text) !== 0 ? "−" : signed && size > 0 ? "+" : "") + text;
+    const text = size === 0 ? "0" : size >= 999999.5 || size < 1e-3 ? scientific(size) : short(size);
+    return (value < 0 ? "−" : signed && size > 0 ? "+" : "") + text;
   };
 
-  const short = (size) => (size >= 100 ? size.toFixed(0) : size >= 10 ? size.toFixed(1) : size >= 0.1 ? size.toFixed(2) : size.toFixed(3));
+  const scientific = (size) => {
+    const [digits, power] = size.toExponential(1).split("e");
+    return `${digits}·10${[...power.replace("+", "")].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]).join("")}`;
+  };
+
+  const short = (size) => (size >= 999.5 ? Math.round(size).toLocaleString("en") : size.toPrecision(size >= 0.1 ? 3 : 2));
 
   M.percent = (share) => (share > 0 && share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`);
   M.count = (number, one, many = `${one}s`) => `${Number(number).toLocaleString("en")} ${number === 1 ? one : many}`;

@@ -30,7 +30,7 @@
   };
 
   M.page("atlas", {
-    title: (state) => `Atlas of ${M.nameOf(state.slug)}`,
+    title: (state) => (state.slug ? `Atlas of ${M.nameOf(state.slug)}` : "Atlas"),
     needs: (state) => ((M.site().atlas || []).includes(state.slug) ? [`atlas/${state.slug}`] : []),
     pins: ["cell", "name"],
     build(state, main) {
@@ -39,7 +39,7 @@
       const most = Math.max(1, ...data.cells.map((cell) => cell.n));
       const told = h("p", { class: "told", role: "status", "data-testid": "told" });
       const sheet = h("div", { class: "atlas", "data-rove": "", role: "group", "aria-label": "Atlas", "data-testid": "atlas" }, data.cells.map(tile(state.slug, data, most)));
-      const names = h("ul", { class: "rows" }, counted(data.cells).map(([name, n]) => h("li", {}, h("button", { class: "classrow", pin: { name } }, h("span", { class: "name" }, name), M.bar(n, counted(data.cells)[0][1])))));
+      const names = h("ul", { class: "rows" }, counted(data.cells).map(([name, n]) => h("li", {}, h("button", { class: "classrow", pin: { name } }, h("span", { class: "name" }, name), M.bar(n, counted(data.cells)[0][1], { text: n.toLocaleString("en") })))));
       const others = M.site().atlas.map((slug) => h("a", { class: "mono", href: `#/atlas/${slug}`, "aria-current": slug === state.slug ? "true" : null }, M.nameOf(slug)));
       main.append(M.head(`Atlas of ${M.nameOf(state.slug)}`, "Places from many pictures, laid out so that what the layer finds alike lies together. A cell is as large as it is full."),
         h("div", { class: "atlaspage" }, h("div", {}, sheet), h("div", { class: "left" }, others.length > 1 && h("div", { class: "choice" }, others), told, h("h2", {}, "What lies here most"), names)));

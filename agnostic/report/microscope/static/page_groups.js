@@ -91,7 +91,7 @@
     const columns = layers.map((slug) => {
       const { choices, default: count } = dataOf(state, slug);
       const nodes = choices[count].groups.map((group, n) => ({ key: keyOf(slug, count, n), pin: { group: keyOf(slug, count, n) }, text: `${n + 1}`, label: `${M.nameOf(slug)}, group ${n + 1}`, swatch: portrait(state, slug, group, 40) }));
-      return { title: M.nameOf(slug), nodes };
+      return { title: M.nameOf(slug), wide: 44, nodes };
     });
     const last = layers[layers.length - 1];
     const final = dataOf(state, last).choices[dataOf(state, last).default];
@@ -101,7 +101,7 @@
       return ((data.links || {})[next] || []).map(([i, j, value]) => [keyOf(slug, data.default, i), keyOf(next, dataOf(state, next).default, j), value]);
     });
     const out = final.groups.flatMap((group, i) => group.to_classes.map(([index, , value]) => [keyOf(last, dataOf(state, last).default, i), `class ${index}`, value]));
-    return M.sankey(classes.length ? [...columns, { title: "classes", nodes: classes }] : columns, [...links, ...out], Math.max(640, Math.min(1132, M.main.clientWidth - 48)));
+    return M.sankey(classes.length ? [...columns, { title: "classes", wide: 150, nodes: classes }] : columns, [...links, ...out], Math.max(640, Math.min(1132, M.main.clientWidth - 48)));
   };
 
   M.page("groups", {
@@ -128,7 +128,7 @@
           h("div", { class: "controls" }, M.choice("In", "layer", layers.map((name) => [name, M.nameOf(name), true]), slug), slider(state, data, count)),
           nodes.list, h("p", { class: "quiet" }, `Together they hold ${M.percent(choice.explained)} of the layer's activation.`), M.badges(choice.badges))),
       M.section("What each group does to the classes", effects(state, choice)),
-      M.section("Groups across layers", h("p", { class: "prose" }, "Lines are as thick as one group moves the next: full lines for, dashed lines against."), nodes.sankey));
+      M.section("Groups across layers", h("p", { class: "prose" }, "A line is as thick as one group moves the next, among all lines between two columns: full lines speak for, dashed lines against."), nodes.sankey));
       const cards = choice.groups.map((group, n) => ({ group, n }));
       M.each(nodes.list, cards, ({ n }) => n, card(state, slug, count));
       return (view) => {

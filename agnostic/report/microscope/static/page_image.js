@@ -28,6 +28,7 @@
       const link = h("a", { href: M.unitHref(channel.slug, channel.n), "data-testid": "open-unit" }, "Open the unit");
       return { map: [M.maps.heat(source.maps[channel.n]), source.grid, {}], words: [`Where ${M.unitName(channel.slug, channel.n)} is active. `, link], scale: ["heat", "0", "its strongest"] };
     }
+    if (source) return { words: [`${M.unitName(channel.slug, channel.n)} is not among the strongest in this picture, so its map was not kept.`] };
     const values = view.class !== undefined && spatialOf(data, view)[view.class];
     if (!values) return { words: ["Point at the picture to read what the units see there."] };
     const bound = M.bound(values);
@@ -62,7 +63,7 @@
     if (!(M.image(state.id).channels || []).some(([a, b]) => a === from && b === to)) return null;
     const found = M.want(`channels/${state.id}/${from}/${to}`, M.draw);
     if (!found) return [];
-    if (before) return found.units[kept.n] || [];
+    if (before) return [...(found.units[kept.n] || [])].sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
     const fed = Object.entries(found.units).map(([b, rows]) => [Number(b), (rows.find(([a]) => a === kept.n) || [0, 0])[1]]);
     return fed.filter(([, value]) => value).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1])).slice(0, 5);
   };

@@ -2,8 +2,6 @@
 /* The model page: its layers as stacked columns with the edges between them, its pictures, and a table of all layers. */
 (() => {
   const { h, s } = M;
-  const TILE = 30;
-  const STEP = 44;
   const DEEPEST = 12;
 
   const blockOf = (node) => node.block || (node.shape.length > 1 ? node.shape.slice(1).join("×") : "vector");
@@ -25,30 +23,33 @@
     return columns;
   };
 
-  const widthOf = (node) => Math.round(Math.min(60, Math.max(22, 9 * Math.log2(Math.max(4, node.width)) - 26)));
+  /* As wide as it has units: 22 px up to 32 units, 60 px from 512 on. */
+  const widthOf = (node) => Math.min(60, Math.max(22, 9.5 * Math.log2(Math.max(4, node.width)) - 25.5));
 
-  /* Where every node stands: [x, y, width] by its index, the columns' left edges, the whole size. */
-  const placed = (nodes) => {
+  /* Where every node stands, [x, y, width] by its index, with the columns and the whole size; `by` enlarges the tiles. */
+  const placed = (nodes, by) => {
+    const wideOf = (node) => Math.round(by * widthOf(node));
+    const [tile, step] = [Math.round(30 * by), Math.round(30 * by) + 14];
     const places = [];
     const heads = [];
     let x = 0;
     let deepest = 0;
     for (const column of columnsOf(nodes)) {
-      const levels = Map.groupBy ? Map.groupBy(column.nodes, (entry) => entry.level) : grouped(column.nodes);
-      const lengths = [...levels.values()].map((row) => row.reduce((sum, { node }) => sum + widthOf(node) + 4, -4));
-      const wide = Math.max(44, ...lengths);
+      const levels = grouped(column.nodes);
+      const lengthOf = (row) => row.reduce((sum, { node }) => sum + wideOf(node) + 4, -4);
+      const wide = Math.max(52, ...[...levels.values()].map(lengthOf));
       heads.push({ x, wide, text: column.again ? "…" : column.block });
       for (const [level, row] of levels) {
-        let left = x + (wide - row.reduce((sum, { node }) => sum + widthOf(node) + 4, -4)) / 2;
+        let left = x + (wide - lengthOf(row)) / 2;
         for (const { node, index } of row) {
-          places[index] = [left, 28 + level * STEP, widthOf(node)];
-          left += widthOf(node) + 4;
+          places[index] = [left, 28 + level * step, wideOf(node)];
+          left += wideOf(node) + 4;
         }
         deepest = Math.max(deepest, level);
       }
       x += wide + 16;
     }
-    return { places, heads, width: x - 16, height: 28 + deepest * STEP + TILE + 4 };
+    return { places, heads, tile, width: x - 16, height: 28 + deepest * step + tile + 10 };
   };
 
   const grouped = (entries) => {
@@ -57,11 +58,12 @@
     return levels;
   };
 
-  const curve = ([x, y, wide], [u, v, other], [left, right]) => {
-    const [a, b] = [x + wide / 2, u + other / 2];
-    if (v > y) return `M${a} ${y + TILE} C${a} ${y + TILE + 9} ${b} ${v - 9} ${b} ${v}`;
-    const gap = right - 8 > a ? right - 8 : left + 8;
-    return `M${a} ${y + TILE} V${y + TILE + 4} Q${a} ${y + TILE + 7} ${a + 4} ${y + TILE + 7} H${gap - 4} Q${gap} ${y + TILE + 7} ${gap} ${y + TILE + 3} V${v - 8} Q${gap} ${v - 12} ${gap + 4} ${v - 12} H${b - 4} Q${b} ${v - 12} ${b} ${v - 8} V${v}`;
+  /* Down inside a column; into the next one through the gap that ends at `right`. */
+  const curve = ([x, y, wide], [u, v, other], right, tile) => {
+    const [a, b, low, gap] = [x + wide / 2, u + other / 2, y + tile, right - 8];
+    if (v > y && u < right) return `M${a} ${low} C${a} ${low + 7} ${b} ${v - 7} ${b} ${v}`;
+    const down = `M${a} ${low} V${low + 3} Q${a} ${low + 7} ${a + 4} ${low + 7} H${gap - 4} Q${gap} ${low + 7} ${gap} ${low + 3}`;
+    return `${down} V${v - 3} Q${gap} ${v - 7} ${gap + 4} ${v - 7} H${b - 4} Q${b} ${v - 7} ${b} ${v - 3} V${v}`;
   };
 
   const described = (node) => {
@@ -69,29 +71,30 @@
     return `${node.name} · ${node.op} · ${M.shape(node.shape)}${layer && layer.dead ? ` · ${layer.dead} dead` : ""}`;
   };
 
-  const nodeTile = (node, [x, y, wide], told) => {
-    const style = { left: `${x}px`, top: `${y}px`, width: `${wide}px`, height: `${TILE}px` };
+  const nodeTile = (node, [x, y, wide], tall, told) => {
+    const style = { left: `${x}px`, top: `${y}px`, width: `${wide}px`, height: `${tall}px` };
     const tell = () => (told.textContent = described(node));
     if (!node.slug || !M.layer(node.slug)) return h("span", { class: "node", css: style, on: { pointerenter: tell } });
     const best = (M.get(`layer/${node.slug}`) || { units: [] }).units.reduce((a, b) => (b.share_active > 0 && b.max > (a ? a.max : 0) ? b : a), null);
-    const tile = M.tile(node.slug, best ? best.n : 0, { size: Math.max(wide, TILE) });
+    const tile = M.tile(node.slug, best ? best.n : 0, { size: Math.max(wide, tall) });
     return h("a", { class: "node", href: `#/layer/${node.slug}`, css: style, "aria-label": described(node), "data-testid": `node-${node.slug}`, on: { pointerenter: tell, focus: tell } }, tile);
   };
 
   const figure = ({ nodes, edges }) => {
-    const { places, heads, width, height } = placed(nodes);
+    const natural = placed(nodes, 1).width;
+    const { places, heads, tile, width, height } = placed(nodes, Math.min(1.8, Math.max(1, (M.main.clientWidth - 250) / (natural - 200))));
     const told = h("p", { class: "told", "aria-hidden": "true" }, "Each tile is a layer, as wide as it has units, shown by its strongest one.");
-    const boundsOf = (x) => {
-      const head = heads.find((column) => x >= column.x - 1 && x <= column.x + column.wide + 1);
-      return [head.x, head.x + head.wide + 16];
+    const rightOf = ([x]) => {
+      const head = heads.findLast((column) => x >= column.x - 1);
+      return head.x + head.wide + 16;
     };
-    const lines = edges.filter(([a, b]) => places[a] && places[b]).map(([a, b]) => s("path", { d: curve(places[a], places[b], boundsOf(places[a][0])) }));
+    const lines = edges.filter(([a, b]) => places[a] && places[b]).map(([a, b]) => s("path", { d: curve(places[a], places[b], rightOf(places[a]), tile) }));
     const names = heads.map(({ x, wide, text }) => s("text", { x: x + wide / 2, y: 13, "text-anchor": "middle" }, text.length > 9 ? `${text.slice(0, 8)}…` : text));
     return h("figure", { class: "graph", "data-testid": "graph" },
       h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "The layers and how they are connected" },
         h("div", { class: "stage", css: { width: `${width}px`, height: `${height}px` }, "data-rove": "" },
           s("svg", { width, height, "aria-hidden": "true" }, lines, names),
-          nodes.map((node, n) => nodeTile(node, places[n], told)))),
+          nodes.map((node, n) => nodeTile(node, places[n], tile, told)))),
       h("figcaption", {}, told));
   };
 

@@ -4,10 +4,10 @@
   const { h, s } = M;
 
   /* A length from zero with its number; sign by side, colour and the number's own sign. */
-  M.bar = (value, most, { signed = false, tone = "" } = {}) => {
+  M.bar = (value, most, { signed = false, tone = "", text = M.number(value, signed) } = {}) => {
     const share = most > 0 ? Math.min(1, Math.abs(value) / most) : 0;
     const side = !signed ? "plain" : value < 0 ? "against" : "for";
-    return h("span", { class: `bar ${tone || side}`, css: { "--share": share } }, h("i", {}), h("b", {}, M.number(value, signed)));
+    return h("span", { class: `bar ${tone || side}`, css: { "--share": share } }, h("i", {}), h("b", {}, text));
   };
 
   /* The ends of a colour map. */
@@ -67,7 +67,7 @@
     const said = `${M.count(counts.reduce((a, b) => a + b, 0), "place")} between ${M.number(edges[0])} and ${M.number(edges[1])}`;
     return h("figure", { class: "histogram" },
       s("svg", { viewBox: `0 0 ${10 * counts.length} 70`, role: "img", "aria-label": `Activations: ${said}` }, bars, ticks),
-      h("figcaption", { class: "ends" }, h("span", {}, M.number(edges[0])), h("span", {}, M.number(edges[1]))));
+      h("figcaption", { class: "ends" }, h("span", {}, M.number(edges[0] < 0.005 * edges[1] && edges[0] > 0 ? 0 : edges[0])), h("span", {}, M.number(edges[1]))));
   };
 
   /* The head of a page: what it is, and one sentence on what it shows. */

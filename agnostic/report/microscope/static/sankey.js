@@ -2,37 +2,54 @@
 /* Groups across layers: a column of groups per layer and one of classes, joined by how much each moves the next. */
 (() => {
   const { h, s } = M;
-  const [ROW, GAP, NODE] = [46, 12, 132];
-
-  /* A curve from one node to another; the thickness is the share of the largest influence. */
-  const curve = (from, to, value, most) => {
-    const [x, u] = [from.x + NODE, to.x];
-    const path = `M${x} ${from.y} C${(x + u) / 2} ${from.y} ${(x + u) / 2} ${to.y} ${u} ${to.y}`;
-    return s("path", { d: path, class: value < 0 ? "against" : "for", "stroke-width": Math.max(0.75, (18 * Math.abs(value)) / most), "data-link": `${from.key} ${to.key}` });
-  };
+  const [ROW, GAP, HEAD, THICKEST] = [46, 14, 28, 42];
 
   const placed = (columns, width) => {
     const nodes = new Map();
     const tallest = Math.max(...columns.map((column) => column.nodes.length));
+    const room = width - columns[columns.length - 1].wide;
     columns.forEach((column, c) => {
-      const x = columns.length > 1 ? (c * (width - NODE)) / (columns.length - 1) : 0;
-      const top = ((tallest - column.nodes.length) * (ROW + GAP)) / 2;
-      column.nodes.forEach((node, n) => nodes.set(node.key, { ...node, x, y: top + n * (ROW + GAP) + ROW / 2 + 28 }));
+      const x = columns.length > 1 ? (c * room) / (columns.length - 1) : 0;
+      const top = HEAD + ((tallest - column.nodes.length) * (ROW + GAP)) / 2;
+      column.nodes.forEach((node, n) => nodes.set(node.key, { ...node, x, y: top + n * (ROW + GAP), wide: column.wide, column: c }));
     });
-    return { nodes, height: tallest * (ROW + GAP) + 28 };
+    return { nodes, height: tallest * (ROW + GAP) + HEAD };
   };
 
+  /* Links of one stage side by side at both ends; as thick as lets the fullest node still hold all of its own. */
+  const stacked = (links, nodes) => {
+    const totals = new Map();
+    const add = (key, value) => totals.set(key, (totals.get(key) || 0) + value);
+    for (const [a, b, value] of links) for (const key of [a, b]) add(key, Math.abs(value));
+    const unit = THICKEST / Math.max(1e-12, ...totals.values());
+    const used = new Map();
+    const take = (key, thick) => {
+      const start = used.get(key) ?? nodes.get(key).y + (ROW - unit * totals.get(key)) / 2;
+      used.set(key, start + thick);
+      return start + thick / 2;
+    };
+    const order = [...links].sort((p, q) => nodes.get(p[0]).y - nodes.get(q[0]).y || nodes.get(p[1]).y - nodes.get(q[1]).y);
+    return order.map(([a, b, value]) => {
+      const thick = unit * Math.abs(value);
+      const [from, to] = [nodes.get(a), nodes.get(b)];
+      return { a, b, value, path: curve(from.x + from.wide, take(a, thick), to.x - 8, take(b, thick), thick, value) };
+    });
+  };
+
+  const curve = (x, y, u, v, thick, value) =>
+    s("path", { d: `M${x} ${y} C${(x + u) / 2} ${y} ${(x + u) / 2} ${v} ${u} ${v}`, class: value < 0 ? "against" : "for", "stroke-width": Math.max(0.75, thick) });
+
   const box = (node) =>
-    h("button", { class: "sankeynode", css: { left: `${node.x}px`, top: `${node.y - ROW / 2}px`, width: `${NODE}px`, height: `${ROW}px` }, pin: node.pin, "aria-label": node.label, "data-testid": `node-${node.key}` },
+    h("button", { class: "sankeynode", css: { left: `${node.x}px`, top: `${node.y}px`, width: `${node.wide}px`, height: `${ROW}px` }, pin: node.pin, "aria-label": node.label, "data-testid": `node-${node.key}` },
       node.swatch, h("span", { class: "name" }, node.text), h("b", { class: "value" }));
 
-  /* columns: [{title, nodes: [{key, pin, text, label, swatch}]}]; links: [[from key, to key, value]].
+  /* columns: [{title, wide, nodes: [{key, pin, text, label, swatch}]}]; links: [[from key, to key, value]].
      The figure's mark(key) shows what one node takes and gives; without a key all links are shown alike. */
   M.sankey = (columns, links, width) => {
     const { nodes, height } = placed(columns, width);
     const known = links.filter(([a, b, value]) => nodes.has(a) && nodes.has(b) && value);
-    const most = Math.max(1e-12, ...known.map(([, , value]) => Math.abs(value)));
-    const drawn = known.sort((a, b) => Math.abs(b[2]) - Math.abs(a[2])).map(([a, b, value]) => ({ a, b, value, path: curve(nodes.get(a), nodes.get(b), value, most) }));
+    const stages = columns.map((_, c) => known.filter(([a]) => nodes.get(a).column === c));
+    const drawn = stages.flatMap((stage) => stacked(stage, nodes));
     const heads = columns.map((column) => s("text", { x: nodes.get(column.nodes[0].key).x, y: 13 }, column.title));
     const boxes = [...nodes.values()].map((node) => ({ key: node.key, node: box(node) }));
     const figure = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Groups across layers" },
@@ -42,7 +59,7 @@
       for (const { a, b, path } of drawn) path.classList.toggle("faded", Boolean(key) && a !== key && b !== key);
       for (const { key: other, node } of boxes) {
         const link = key && drawn.find(({ a, b }) => (a === key && b === other) || (b === key && a === other));
-        node.lastChild.textContent = link ? M.number(link.value, true) : "";
+        node.querySelector(".value").textContent = link ? M.number(link.value, true) : "";
         node.classList.toggle("faded", Boolean(key) && !link && other !== key);
       }
     };

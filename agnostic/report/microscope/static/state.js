@@ -22,6 +22,8 @@
   };
   M.state = () => state;
 
+  const PICTURE_PAGES = ["image", "spatial", "groups", "teaser"];
+
   const decoded = (text) => {
     try {
       return decodeURIComponent(text);
@@ -38,14 +40,14 @@
     if (!page) return { page: "model", q };
     if (page === "layer" && third !== undefined) return { page: "unit", slug: first, unit: Number(third), q };
     if (page === "layer" || page === "atlas") return { page, slug: first, q };
-    if (["image", "spatial", "groups", "teaser"].includes(page)) return { page, id: first, q };
+    if (PICTURE_PAGES.includes(page)) return { page, id: first, q };
     return { page, q };
   };
 
   const PATHS = {
     model: () => "",
     layer: (s) => `layer/${s.slug}`,
-    atlas: (s) => `atlas/${s.slug}`,
+    atlas: (s) => (s.slug === undefined ? "atlas" : `atlas/${s.slug}`),
     unit: (s) => `layer/${s.slug}/unit/${s.unit}`,
   };
   const pathOf = (s) => (PATHS[s.page] ? PATHS[s.page](s) : s.id === undefined ? s.page : `${s.page}/${s.id}`);
@@ -95,8 +97,8 @@
 
   const known = (s) =>
     pages[s.page] &&
-    (s.slug === undefined || M.layer(s.slug)) &&
-    (s.id === undefined || M.image(s.id)) &&
+    (s.slug === undefined ? s.page !== "layer" : M.layer(s.slug)) &&
+    (PICTURE_PAGES.includes(s.page) ? M.image(s.id) : true) &&
     (s.unit === undefined || (s.unit >= 0 && s.unit < M.layer(s.slug).units));
 
   const placeOf = (s) => JSON.stringify([pathOf(s), ...pages[s.page].structure.map((key) => s.q[key])]);
