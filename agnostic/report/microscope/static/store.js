@@ -4,6 +4,7 @@ const M = {};
 const register = (() => {
   const held = new Map();
   const asked = new Map();
+  const waiters = new Map();
 
   /* "examples/conv1/0" -> "data/layers/conv1/examples-0.js": where the file of a key lies. */
   const fileOf = (key) => {
@@ -43,10 +44,14 @@ const register = (() => {
     return asked.get(key);
   };
 
-  /* What is there now; when it is not there yet it is loaded, and `then` is called once it is. */
+  /* What is there now; when it is not there yet it is loaded, and `then` is called once it is, however often it was
+     asked for in between. */
   M.want = (key, then) => {
-    if (!held.has(key)) M.load(key).then((value) => value && then());
-    return held.get(key);
+    const waiting = waiters.get(key);
+    if (held.has(key) || (waiting && waiting.has(then))) return held.get(key);
+    waiters.set(key, (waiting || new Set()).add(then));
+    M.load(key).then((value) => value && then());
+    return undefined;
   };
 
   M.site = () => held.get("site");
