@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agnostic.blocks import attribute, layer_maps, trust
+from agnostic.blocks import as_sample, attribute, layer_maps, trust
 from agnostic.blocks.badges import correlation, judged, overlap, spearman
 from agnostic.blocks.groups import groups
+from agnostic.blocks.maps import held
+from agnostic.blocks.probes import _curve
 from agnostic.errors import UsageError
 
 
@@ -96,8 +98,6 @@ def test_units_taken_out_of_a_linear_tail_cost_what_was_said(smooth, on_smooth):
 
 
 def test_a_unit_is_taken_out_at_all_places_and_the_class_token_stays(tokens):
-    from agnostic.blocks import as_sample
-
     sample = as_sample(tokens, np.random.default_rng(0).normal(size=(1, 3, 4, 6)).astype(np.float32))
     (found,) = attribute(tokens, sample, "tokens", [0])
     badge = trust.ablation(tokens, sample, found, 0, k=4)
@@ -164,3 +164,10 @@ def test_errors(smooth, on_smooth):
     with pytest.raises(UsageError, match="ranks need 2"):
         trust.ablation(smooth, on_smooth, found, 0, k=1)
     assert layer_maps(smooth, on_smooth, "late").shape == found.values.shape
+
+
+def test_every_entry_goes_all_the_way_tokens_without_a_place_included(tokens):
+    sample = as_sample(tokens, np.random.default_rng(0).normal(size=(1, 3, 4, 6)).astype(np.float32))
+    middles, steps = _curve(held(tokens, sample, "tokens"), np.random.default_rng(1), np.linspace(0, 1, 9))
+    np.testing.assert_allclose(steps.sum(axis=0), np.ones((7, 4)), rtol=1e-12)
+    assert np.ptp(middles[3]) > 0.05 and (np.diff(middles, axis=0) > 0).all()
