@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench conformance completeness clean
+.PHONY: demo test test-site lint bench conformance completeness clean
 
 demo: .venv/installed
 	$(BIN)/agnostic demo --out demo
 
 test: .venv/tests-installed
 	$(BIN)/pytest
+
+# Needs Debian's packages chromium and chromium-driver.
+test-site: .venv/site-tests-installed
+	$(BIN)/pytest -m site tests/report
 
 lint: .venv/tests-installed
 	$(BIN)/ruff check .
@@ -46,6 +50,12 @@ clean:
 .venv/tests-installed: .venv/installed
 	$(PIP) --editable '.[all,dev]'
 	$(PIP) --no-deps dianna==1.8.1 grad-cam==1.5.7
+	touch $@
+
+# axe comes in a wheel that asks for Playwright, which is not needed to read it.
+.venv/site-tests-installed: .venv/tests-installed
+	$(PIP) --editable '.[site-test]'
+	$(PIP) --no-deps axe-playwright-python==0.1.8
 	touch $@
 
 .venv/bench-installed: .venv/tests-installed

@@ -296,7 +296,14 @@ def texture(side: int, colour: npt.NDArray[np.float64], rng: np.random.Generator
 def write_icons(out: Path, name: str, shard: int, colours: npt.NDArray[np.float64], rng: np.random.Generator) -> None:
     units = range(32 * shard, 32 * shard + 32)
     cells = [texture(128, colours[c], rng) for c in units for _ in range(6)]
-    recipe = {"objective": "channel", "size": 128, "steps": 128, "seed": 0, "seconds": 5.1, "transforms": "jitter, scale, rotate"}
+    recipe = {
+        "objective": "channel",
+        "size": 128,
+        "steps": 128,
+        "seed": 0,
+        "seconds": 5.1,
+        "transforms": "jitter, scale, rotate",
+    }
     put(out, f"icons/{slug(name)}/{shard}", {"cell": 128, "columns": 8, "units": {
         c: {"cell": 6 * n, "value": 12.4, "robust": 0.71, "high_frequency": 0.12, "percentile": 97, "dead": False,
             "negative_cell": 6 * n + 1, "diversity_cells": [6 * n + k for k in (2, 3, 4, 5)], "recipe": recipe,
@@ -354,7 +361,11 @@ def dictionary(seen: Seen, n: int, name: str, rng: np.random.Generator, folder: 
 def factors(rows: Floats, spatial: list[Floats]) -> dict[str, Any]:
     found = NMF(2, init="nndsvda", max_iter=1000, tol=1e-2, random_state=0).fit_transform(rows)
     scaled = found / found.max(0)
-    return {"factors": 2, "maps": [[*column] for column in scaled.T], "to_classes": [[v @ column for v in spatial] for column in scaled.T]}
+    return {
+        "factors": 2,
+        "maps": [[*column] for column in scaled.T],
+        "to_classes": [[v @ column for v in spatial] for column in scaled.T],
+    }
 
 
 def groups(seen: Seen, n: int, name: str) -> dict[str, Any]:
@@ -382,7 +393,12 @@ def choice(rows: Floats, k: int, grid: tuple[int, int], toward: Floats, top: lis
                      "channels": [[int(c), model.components_[g, c]] for c in strong],
                      "to_classes": [[t, seen.labels[t], v] for t, v in zip(top, effect, strict=True)]})  # fmt: skip
     explained = 1 - model.reconstruction_err_**2 / float((rows**2).sum())
-    return {"groups": made, "explained": explained, "stability": 0.86, "badges": [badge("stability", 0.86, "Other starts find the same groups.")]}
+    return {
+        "groups": made,
+        "explained": explained,
+        "stability": 0.86,
+        "badges": [badge("stability", 0.86, "Other starts find the same groups.")],
+    }
 
 
 def write_tiles(seen: Seen, n: int, a: str, b: str, folder: Path) -> None:
@@ -407,7 +423,10 @@ def write_compare(out: Path, seen: Seen) -> None:
         made = [[c, c if rng.random() < 0.8 else int(rng.integers(0, UNITS)), rng.uniform(0.4, 1)] for c in range(40)]
         layers.append({"a": slug(name), "b": slug(name), "name_b": name, "pairs": sorted(made, key=lambda row: -row[2]),
                        "mean_r": 0.87, "sprite_b": f"data/compare/{slug(name)}.jpg", "columns_b": 12})  # fmt: skip
-    shares = [[{"name": seen.labels[k], "probability": p[k]} for k in np.argsort(-p)[:3]] for p in map(softmax, seen.logits[:PICTURES])]
+    shares = [
+        [{"name": seen.labels[k], "probability": p[k]} for k in np.argsort(-p)[:3]]
+        for p in map(softmax, seen.logits[:PICTURES])
+    ]
     put(out, "compare", {
         "a": {"name": "squeezenet"}, "b": {"name": "squeezenet-int8"}, "layers": layers,
         "outputs": {"agreement": 0.98, "largest": 0.61, "mean": 0.08},

@@ -31,6 +31,14 @@
     return fill(node, children);
   };
 
+  /* Say words in a place whose links must survive until they are clicked: it changes only when its text does. */
+  M.say = (node, ...words) => {
+    const text = words.flat().map((word) => (word instanceof Element ? `${word.href} ${word.textContent}` : word)).join("");
+    if (node.said === text) return;
+    node.said = text;
+    M.put(node, words);
+  };
+
   /* Make an element's children follow a list and keep those that stay, so that focus is not lost.
      `keyOf` names an item, `make` builds its element, `update` brings an element up to date. */
   M.each = (parent, items, keyOf, make, update = () => {}) => {

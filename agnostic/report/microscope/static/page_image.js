@@ -162,7 +162,7 @@
         const { map, words, scale } = lightOf(now, data, view);
         nodes.picture.light(...(map || [null]));
         nodes.picture.outline(cell, data.grid);
-        M.put(nodes.words, words);
+        M.say(nodes.words, words);
         M.put(nodes.scale, scale ? M.scale(...scale) : null);
         nodes.sums.textContent = M.sum((data.totals || {})[asked.class]);
         M.rove(main);
