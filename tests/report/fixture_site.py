@@ -32,7 +32,8 @@ Floats = npt.NDArray[np.float32]
 
 
 class Seen(NamedTuple):
-    """What the model did on every crop: `crops` (n, 224, 224, 3), `logits` (n, classes), `layers` name -> (n, C, h, w)."""
+    """What the model did on every crop: `crops` (n, 224, 224, 3), `logits` (n, classes),
+    `layers` name -> (n, C, h, w)."""
 
     crops: npt.NDArray[np.uint8]
     logits: Floats
@@ -125,24 +126,38 @@ def softmax(logits: Floats) -> Floats:
 def site(seen: Seen, names: dict[str, str], hostile: bool) -> dict[str, Any]:
     layers = [about(seen, name, names[slug(name)]) for name in seen.layers]
     return {
-        "version": 1, "made": "agnostic 0.1",
+        "version": 1,
+        "made": "agnostic 0.1",
         "model": {
-            "name": "squeezenet", "sha256": "4ad7c70b7f6c" + "0" * 52, "classes": 1000, "labels": seen.labels,
-            "inputs": ["input float32 (batch, 3, 224, 224)"], "outputs": ["logits float32 (batch, 1000)"],
+            "name": "squeezenet",
+            "sha256": "4ad7c70b7f6c" + "0" * 52,
+            "classes": 1000,
+            "labels": seen.labels,
+            "inputs": ["input float32 (batch, 3, 224, 224)"],
+            "outputs": ["logits float32 (batch, 1000)"],
             "preprocess": {"size": SIDE, "channels": "BGR", "mean": [103.939, 116.779, 123.68]},
             "notes": ["The last pooling is taken as the output."],
         },
-        "parity": {"largest": 3.1e-6, "scale": 24.1, "sentence": "The gradients belong to the model that onnxruntime runs."},
-        "graph": graph(seen), "layers": layers, "images": [picture(seen, n, hostile) for n in range(PICTURES)],
+        "parity": {
+            "largest": 3.1e-6,
+            "scale": 24.1,
+            "sentence": "The gradients belong to the model that onnxruntime runs.",
+        },
+        "graph": graph(seen),
+        "layers": layers,
+        "images": [picture(seen, n, hostile) for n in range(PICTURES)],
         "examples": {"count": CROPS, "folder": "photos", "skipped": [{"file": "notes.txt", "reason": "not a picture"}]},
         "recipes": {"preset": "draft", "size": 128, "steps": 128, "optimiser": "Adam", "learning_rate": 0.05},
-        "trust": trust(), "versions": {"onnxruntime": "1.24", "numpy": "2.4"},
+        "trust": trust(),
+        "versions": {"onnxruntime": "1.24", "numpy": "2.4"},
         "commands": {
             "icons": "agnostic microscope squeezenet --images photos --out site --icons SLUG",
             "groups": "agnostic microscope squeezenet --images photos --out site --groups",
         },
-        "compare": True, "atlas": [slug(DEEP[-1])], "gradient": None,
-    }  # fmt: skip
+        "compare": True,
+        "atlas": [slug(DEEP[-1])],
+        "gradient": None,
+    }
 
 
 def about(seen: Seen, name: str, shown: str) -> dict[str, Any]:
@@ -150,11 +165,19 @@ def about(seen: Seen, name: str, shown: str) -> dict[str, Any]:
     dead = int((a.max((0, 2, 3)) <= 0).sum())
     op = {"concat": "Concat", "pool": "MaxPool"}.get(name.split("/")[-1].rstrip("0123456789"), "Relu")
     return {
-        "slug": slug(name), "name": shown, "op": op, "kind": "map", "shape": a.shape[1:], "units": a.shape[1],
-        "dead": dead, "complete_icons": 64 if name in DRAWN else 0, "icons": [0, 1] if name in DRAWN else [],
-        "gradient": True, "receptive": [min(15 + 16 * list(seen.layers).index(name), SIDE), SIDE // a.shape[2]],
+        "slug": slug(name),
+        "name": shown,
+        "op": op,
+        "kind": "map",
+        "shape": a.shape[1:],
+        "units": a.shape[1],
+        "dead": dead,
+        "complete_icons": 64 if name in DRAWN else 0,
+        "icons": [0, 1] if name in DRAWN else [],
+        "gradient": True,
+        "receptive": [min(15 + 16 * list(seen.layers).index(name), SIDE), SIDE // a.shape[2]],
         "baseline_examples": name != "conv10",
-    }  # fmt: skip
+    }
 
 
 def graph(seen: Seen) -> dict[str, Any]:
@@ -164,8 +187,18 @@ def graph(seen: Seen) -> dict[str, Any]:
     for n, (name, a) in enumerate(seen.layers.items()):
         part = name.split("/")[-1]
         column += part != "expand3x3"
-        nodes.append({"slug": slug(name), "name": name, "op": "Relu", "shape": a.shape[1:], "column": column,
-                      "row": int(part == "expand3x3"), "width": a.shape[1], "block": name.split("/")[0]})  # fmt: skip
+        nodes.append(
+            {
+                "slug": slug(name),
+                "name": name,
+                "op": "Relu",
+                "shape": a.shape[1:],
+                "column": column,
+                "row": int(part == "expand3x3"),
+                "width": a.shape[1],
+                "block": name.split("/")[0],
+            }
+        )
         edges += [[end, n] for end in (ends if part != "expand3x3" else [n - 2])]
         ends = [n - 1, n] if part == "expand3x3" else [n]
     return {"nodes": nodes, "edges": edges}
@@ -175,11 +208,19 @@ def picture(seen: Seen, n: int, hostile: bool) -> dict[str, Any]:
     shares, top = softmax(seen.logits[n]), np.argsort(-seen.logits[n])[:5]
     file = Path(models.picture(models.pictures()[n])).name
     return {
-        "id": f"p{n}", "file": HOSTILE + file if hostile and n == 0 else file, "width": SIDE, "height": SIDE,
-        "predictions": [{"index": int(k), "name": seen.labels[k], "score": seen.logits[n, k], "probability": shares[k]} for k in top],
-        "top": [int(k) for k in top], "layers": [slug(name) for name in DEEP], "groups": [slug(name) for name in GROUPED],
-        "pairs": pairs(DEEP), "channels": pairs(DEEP),
-    }  # fmt: skip
+        "id": f"p{n}",
+        "file": HOSTILE + file if hostile and n == 0 else file,
+        "width": SIDE,
+        "height": SIDE,
+        "predictions": [
+            {"index": int(k), "name": seen.labels[k], "score": seen.logits[n, k], "probability": shares[k]} for k in top
+        ],
+        "top": [int(k) for k in top],
+        "layers": [slug(name) for name in DEEP],
+        "groups": [slug(name) for name in GROUPED],
+        "pairs": pairs(DEEP),
+        "channels": pairs(DEEP),
+    }
 
 
 def pairs(names: tuple[str, ...]) -> list[list[str]]:
@@ -188,13 +229,25 @@ def pairs(names: tuple[str, ...]) -> list[list[str]]:
 
 def trust() -> list[dict[str, str]]:
     return [
-        {"name": "completeness", "title": "Completeness", "sentence": "The parts sum to this share of the whole.",
-         "how": "The sum of the attributions, divided by the difference between the score and the score at the baseline."},
-        {"name": "path", "title": "Path dependence", "sentence": "Do two reasonable paths rank the same channels first?",
-         "how": "Spearman's rank correlation between the linear and the path-integrated attribution of all channels."},
-        {"name": "stability", "title": "Group stability", "sentence": "Do other starts find the same groups?",
-         "how": "The mean best cosine between the groups of three starts."},
-    ]  # fmt: skip
+        {
+            "name": "completeness",
+            "title": "Completeness",
+            "sentence": "The parts sum to this share of the whole.",
+            "how": "The sum of the attributions over the difference between the score and that of the baseline.",
+        },
+        {
+            "name": "path",
+            "title": "Path dependence",
+            "sentence": "Do two reasonable paths rank the same channels first?",
+            "how": "Rank correlation between the linear and the path-integrated attribution of all channels.",
+        },
+        {
+            "name": "stability",
+            "title": "Group stability",
+            "sentence": "Do other starts find the same groups?",
+            "how": "The mean best cosine between the groups of three starts.",
+        },
+    ]
 
 
 def badge(name: str, value: float, sentence: str) -> dict[str, Any]:
@@ -209,13 +262,27 @@ def write_layer(out: Path, seen: Seen, name: str, names: dict[str, str], rng: np
     order = list(names)
     at = order.index(key)
     near = {"up": order[max(0, at - 1) : at], "down": order[at + 1 : at + 2]}
-    links = {c: {way: [[s, int(u), rng.normal()] for s in slugs for u in rng.permutation(16)[:3]]
-                 for way, slugs in near.items()} for c in range(a.shape[1])}  # fmt: skip
+    links = {
+        c: {
+            way: [[s, int(u), rng.normal()] for s in slugs for u in rng.permutation(16)[:3]]
+            for way, slugs in near.items()
+        }
+        for c in range(a.shape[1])
+    }
     units = [unit(seen, name, c, np.asarray(patches[c])) for c in range(a.shape[1])]
-    put(out, f"layer/{key}", {
-        **about(seen, name, names[key]), "columns": 12, "cell": 64, "units": units, "neighbours": links,
-        **{way: [{"slug": s, "name": names[s]} for s in slugs] for way, slugs in near.items()},
-    }, f"layers/{key}.js")  # fmt: skip
+    put(
+        out,
+        f"layer/{key}",
+        {
+            **about(seen, name, names[key]),
+            "columns": 12,
+            "cell": 64,
+            "units": units,
+            "neighbours": links,
+            **{way: [{"slug": s, "name": names[s]} for s in slugs] for way, slugs in near.items()},
+        },
+        f"layers/{key}.js",
+    )
     if name != "conv10":
         sprite(patches, 12, out / "data" / "layers" / key / "top.jpg")
         for shard in range(-(-a.shape[1] // 32)):
@@ -231,12 +298,20 @@ def unit(seen: Seen, name: str, c: int, patch: npt.NDArray[np.uint8]) -> dict[st
     best = np.argsort(-against)[:3]
     dead = bool(a.max() <= 0)
     return {
-        "n": c, "max": a.max(), "mean": a.mean(), "share_active": (a > 0).mean(), "dead": dead,
-        "selectivity": None if dead else {"class": int(best[0]), "name": seen.labels[best[0]], "value": float(against[best[0]])},
+        "n": c,
+        "max": a.max(),
+        "mean": a.mean(),
+        "share_active": (a > 0).mean(),
+        "dead": dead,
+        "selectivity": None
+        if dead
+        else {"class": int(best[0]), "name": seen.labels[best[0]], "value": float(against[best[0]])},
         "color": "#" + "".join(f"{int(v):02x}" for v in patch.mean((0, 1))),
         "histogram": {"edges": [edges[0], edges[-1]], "counts": [int(n) for n in counts]},
-        "supports": [] if dead else [{"class": int(k), "name": seen.labels[k], "value": float(against[k])} for k in best],
-    }  # fmt: skip
+        "supports": []
+        if dead
+        else [{"class": int(k), "name": seen.labels[k], "value": float(against[k])} for k in best],
+    }
 
 
 def weights(seen: Seen, name: str) -> Floats:
@@ -270,8 +345,12 @@ def write_examples(out: Path, seen: Seen, name: str, shard: int) -> None:
         units[c] = {}
         for kind, ranks in places.items():
             units[c][kind] = [example(seen, name, int(order[rank]), c, cells, 1 - rank / CROPS) for rank in ranks]
-    put(out, f"examples/{slug(name)}/{shard}", {"cell": 96, "columns": 12, "units": units},
-        f"layers/{slug(name)}/examples-{shard}.js")  # fmt: skip
+    put(
+        out,
+        f"examples/{slug(name)}/{shard}",
+        {"cell": 96, "columns": 12, "units": units},
+        f"layers/{slug(name)}/examples-{shard}.js",
+    )
     sprite(cells, 12, out / "data" / "layers" / slug(name) / f"examples-{shard}.jpg")
 
 
@@ -280,8 +359,15 @@ def example(seen: Seen, name: str, crop: int, c: int, cells: list[Image.Image], 
     cells.append(picture)
     label = seen.labels[int(seen.logits[crop].argmax())]
     value = seen.layers[name][crop, c].max()
-    return {"image": f"crop-{crop:02d}.png", "cell": len(cells) - 1, "peak": peak, "box": box, "value": value,
-            "label": label, "quantile": quantile}  # fmt: skip
+    return {
+        "image": f"crop-{crop:02d}.png",
+        "cell": len(cells) - 1,
+        "peak": peak,
+        "box": box,
+        "value": value,
+        "label": label,
+        "quantile": quantile,
+    }
 
 
 def texture(side: int, colour: npt.NDArray[np.float64], rng: np.random.Generator) -> Image.Image:
@@ -304,11 +390,30 @@ def write_icons(out: Path, name: str, shard: int, colours: npt.NDArray[np.float6
         "seconds": 5.1,
         "transforms": "jitter, scale, rotate",
     }
-    put(out, f"icons/{slug(name)}/{shard}", {"cell": 128, "columns": 8, "units": {
-        c: {"cell": 6 * n, "value": 12.4, "robust": 0.71, "high_frequency": 0.12, "percentile": 97, "dead": False,
-            "negative_cell": 6 * n + 1, "diversity_cells": [6 * n + k for k in (2, 3, 4, 5)], "recipe": recipe,
-            "badges": [badge("robust", 0.71, "Shaking the picture keeps 71 % of its activation.")]}
-        for n, c in enumerate(units)}}, f"layers/{slug(name)}/icons-{shard}.js")  # fmt: skip
+    put(
+        out,
+        f"icons/{slug(name)}/{shard}",
+        {
+            "cell": 128,
+            "columns": 8,
+            "units": {
+                c: {
+                    "cell": 6 * n,
+                    "value": 12.4,
+                    "robust": 0.71,
+                    "high_frequency": 0.12,
+                    "percentile": 97,
+                    "dead": False,
+                    "negative_cell": 6 * n + 1,
+                    "diversity_cells": [6 * n + k for k in (2, 3, 4, 5)],
+                    "recipe": recipe,
+                    "badges": [badge("robust", 0.71, "Shaking the picture keeps 71 % of its activation.")],
+                }
+                for n, c in enumerate(units)
+            },
+        },
+        f"layers/{slug(name)}/icons-{shard}.js",
+    )
     sprite(cells, 8, out / "data" / "layers" / slug(name) / f"icons-{shard}.jpg")
 
 
@@ -336,8 +441,10 @@ def dictionary(seen: Seen, n: int, name: str, rng: np.random.Generator, folder: 
     toward = weights(seen, name)[top] * 0.2
     cells = [[[int(k), flat[k, p]] for k in np.argsort(-flat[:, p])[:5] if flat[k, p] > 0] for p in range(h * w)]
     sums = toward * flat.sum(1)
-    best = {int(k): [[int(u), sums[i, u], sums[i, u] * rng.uniform(0.5, 1.4)] for u in np.argsort(-abs(sums[i]))[:12]]
-            for i, k in enumerate(top)}  # fmt: skip
+    best = {
+        int(k): [[int(u), sums[i, u], sums[i, u] * rng.uniform(0.5, 1.4)] for u in np.argsort(-abs(sums[i]))[:12]]
+        for i, k in enumerate(top)
+    }
     used = {k for cell in cells for k, _ in cell} | {row[0] for rows in best.values() for row in rows}
     spatial = {int(k): toward[i] @ flat for i, k in enumerate(top)}
     norms = np.linalg.norm(flat, axis=0)
@@ -345,17 +452,32 @@ def dictionary(seen: Seen, n: int, name: str, rng: np.random.Generator, folder: 
         tones = np.asarray(Image.fromarray(seen.crops[n]).resize((w, h), Image.Resampling.BOX)).reshape(-1, 3)
         sprite([texture(48, tone, rng) for tone in tones], w, folder / f"{slug(name)}.grid.jpg")
     return {
-        "shape": [c, h, w], "grid": [h, w], "norms": [*(norms / norms.max())], "cells": cells, "max": flat.max(),
+        "shape": [c, h, w],
+        "grid": [h, w],
+        "norms": [*(norms / norms.max())],
+        "cells": cells,
+        "max": flat.max(),
         "classes": [{"index": int(k), "name": seen.labels[k], "score": seen.logits[n, k]} for k in top],
-        "spatial": {k: [*v] for k, v in spatial.items()}, "spatial_linear": {k: [*(v * 0.8)] for k, v in spatial.items()},
-        "channels": best, "channel_max": abs(sums).max(),
-        "totals": {int(k): {"sum": v, "true": v * 1.01, "completeness": 0.99} for k, v in zip(top, sums.sum(1), strict=True)},
+        "spatial": {k: [*v] for k, v in spatial.items()},
+        "spatial_linear": {k: [*(v * 0.8)] for k, v in spatial.items()},
+        "channels": best,
+        "channel_max": abs(sums).max(),
+        "totals": {
+            int(k): {"sum": v, "true": v * 1.01, "completeness": 0.99} for k, v in zip(top, sums.sum(1), strict=True)
+        },
         "maps": {k: [*(flat[k] / (flat[k].max() + 1e-6))] for k in sorted(used)},
-        "nmf": factors(flat.T, list(spatial.values())), "grid_sprite": f"{slug(name)}.grid.jpg" if name in DRAWN else None,
-        "between": {}, "badges": [badge("completeness", 0.99, "The parts sum to 99 % of the score."),
-                                  badge("path", 0.56, "Two reasonable paths rank different channels first.")],
-        "classes_of": {int(u): [[int(top[i]), seen.labels[top[i]], toward[i, u]] for i in np.argsort(-toward[:, u])[:3]] for u in used},
-    }  # fmt: skip
+        "nmf": factors(flat.T, list(spatial.values())),
+        "grid_sprite": f"{slug(name)}.grid.jpg" if name in DRAWN else None,
+        "between": {},
+        "badges": [
+            badge("completeness", 0.99, "The parts sum to 99 % of the score."),
+            badge("path", 0.56, "Two reasonable paths rank different channels first."),
+        ],
+        "classes_of": {
+            int(u): [[int(top[i]), seen.labels[top[i]], toward[i, u]] for i in np.argsort(-toward[:, u])[:3]]
+            for u in used
+        },
+    }
 
 
 def factors(rows: Floats, spatial: list[Floats]) -> dict[str, Any]:
@@ -389,9 +511,17 @@ def choice(rows: Floats, k: int, grid: tuple[int, int], toward: Floats, top: lis
         place, strong = spatial[:, g], np.argsort(-model.components_[g])[:5]
         effect = toward @ model.components_[g] * place.sum() / 10
         peak = divmod(int(place.argmax()), grid[1])
-        made.append({"hue": 360 * i / k, "map": [*(place / (place.max() + 1e-6))], "icon": None, "color": "#808080", "peak": peak,
-                     "channels": [[int(c), model.components_[g, c]] for c in strong],
-                     "to_classes": [[t, seen.labels[t], v] for t, v in zip(top, effect, strict=True)]})  # fmt: skip
+        made.append(
+            {
+                "hue": 360 * i / k,
+                "map": [*(place / (place.max() + 1e-6))],
+                "icon": None,
+                "color": "#808080",
+                "peak": peak,
+                "channels": [[int(c), model.components_[g, c]] for c in strong],
+                "to_classes": [[t, seen.labels[t], v] for t, v in zip(top, effect, strict=True)],
+            }
+        )
     explained = 1 - model.reconstruction_err_**2 / float((rows**2).sum())
     return {
         "groups": made,
@@ -417,21 +547,40 @@ def write_compare(out: Path, seen: Seen) -> None:
     layers = []
     for name in GROUPED:
         rng = np.random.default_rng(3)
-        shutil.copytree(out / "data" / "layers" / slug(name), out / "data" / "compare", dirs_exist_ok=True,
-                        ignore=lambda _, files: [file for file in files if file != "top.jpg"])  # fmt: skip
+        shutil.copytree(
+            out / "data" / "layers" / slug(name),
+            out / "data" / "compare",
+            dirs_exist_ok=True,
+            ignore=lambda _, files: [file for file in files if file != "top.jpg"],
+        )
         (out / "data" / "compare" / "top.jpg").rename(out / "data" / "compare" / f"{slug(name)}.jpg")
         made = [[c, c if rng.random() < 0.8 else int(rng.integers(0, UNITS)), rng.uniform(0.4, 1)] for c in range(40)]
-        layers.append({"a": slug(name), "b": slug(name), "name_b": name, "pairs": sorted(made, key=lambda row: -row[2]),
-                       "mean_r": 0.87, "sprite_b": f"data/compare/{slug(name)}.jpg", "columns_b": 12})  # fmt: skip
+        layers.append(
+            {
+                "a": slug(name),
+                "b": slug(name),
+                "name_b": name,
+                "pairs": sorted(made, key=lambda row: -row[2]),
+                "mean_r": 0.87,
+                "sprite_b": f"data/compare/{slug(name)}.jpg",
+                "columns_b": 12,
+            }
+        )
     shares = [
         [{"name": seen.labels[k], "probability": p[k]} for k in np.argsort(-p)[:3]]
         for p in map(softmax, seen.logits[:PICTURES])
     ]
-    put(out, "compare", {
-        "a": {"name": "squeezenet"}, "b": {"name": "squeezenet-int8"}, "layers": layers,
-        "outputs": {"agreement": 0.98, "largest": 0.61, "mean": 0.08},
-        "images": [{"id": f"p{n}", "a": rows, "b": rows} for n, rows in enumerate(shares)],
-    })  # fmt: skip
+    put(
+        out,
+        "compare",
+        {
+            "a": {"name": "squeezenet"},
+            "b": {"name": "squeezenet-int8"},
+            "layers": layers,
+            "outputs": {"agreement": 0.98, "largest": 0.61, "mean": 0.08},
+            "images": [{"id": f"p{n}", "a": rows, "b": rows} for n, rows in enumerate(shares)],
+        },
+    )
 
 
 def write_atlas(out: Path, seen: Seen, rng: np.random.Generator) -> None:
@@ -452,8 +601,16 @@ def write_atlas(out: Path, seen: Seen, rng: np.random.Generator) -> None:
         y, x = (place // w) * SIDE / h, (place % w) * SIDE / w
         box = (min(x, SIDE - 80), min(y, SIDE - 80), min(x, SIDE - 80) + 80, min(y, SIDE - 80) + 80)
         pictures.append(Image.fromarray(seen.crops[crop]).resize((80, 80), box=box))
-        cells.append({"x": (key[1] + 0.5) / grid, "y": (key[0] + 0.5) / grid, "n": len(members), "class": k,
-                      "name": seen.labels[k], "cell": len(cells)})  # fmt: skip
+        cells.append(
+            {
+                "x": (key[1] + 0.5) / grid,
+                "y": (key[0] + 0.5) / grid,
+                "n": len(members),
+                "class": k,
+                "name": seen.labels[k],
+                "cell": len(cells),
+            }
+        )
     put(out, f"atlas/{slug(name)}", {"cells": cells, "columns": 12, "grid": grid})
     sprite(pictures, 12, out / "data" / "atlas" / f"{slug(name)}.jpg")
 

@@ -34,6 +34,9 @@ PAGES = {
 SHOWN = """
 const copy = M.main.cloneNode(true);
 for (const node of copy.querySelectorAll("[tabindex]")) node.removeAttribute("tabindex");
+for (const node of copy.querySelectorAll("[style]")) {
+  node.setAttribute("style", node.style.cssText.split(/; ?/).sort().join("; "));
+}
 return copy.innerHTML + M.main.innerText;
 """
 POINT = "const box = arguments[0].getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2];"
