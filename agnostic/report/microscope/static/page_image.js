@@ -103,7 +103,7 @@
     return data.classes.map(({ index, name }) => {
       const shown = M.image(state.id).predictions.find((row) => row.index === index);
       const hit = supported && supported.find(([k]) => k === index);
-      return { index, name, value: supported ? (hit ? hit[2] : 0) : shown ? shown.probability : 0 };
+      return { index, name, value: supported ? (hit ? hit[2] : null) : shown ? shown.probability : 0 };
     });
   };
 

@@ -123,11 +123,11 @@
     return h("div", { class: "picturehead" }, M.strip(state), M.lenses(state), M.head(image.file, lead));
   };
 
-  /* The classes of a picture as a list to point at: rows {index, name, value}; signed attributions or probabilities. */
+  /* The classes of a picture as a list to point at: rows {index, name, value}; signed attributions or probabilities, null where unknown. */
   M.classList = (node, rows, most, { signed = true } = {}) =>
     M.each(node, rows, (row) => row.index,
       (row) => h("li", {}, h("button", { class: "classrow", pin: { class: String(row.index) }, "data-testid": `class-${row.index}` }, h("span", { class: "name" }, row.name), h("span", { class: "slot" }))),
       (item, row) => {
-        M.put(item.querySelector(".slot"), M.bar(row.value, most, signed ? { signed } : { text: M.percent(row.value) }));
+        M.put(item.querySelector(".slot"), M.bar(row.value || 0, most, row.value === null ? { signed, text: "–" } : signed ? { signed } : { text: M.percent(row.value) }));
       });
 })();
