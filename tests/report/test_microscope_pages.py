@@ -408,7 +408,7 @@ def test_what_is_missing_is_said_with_its_command(page: Page) -> None:
     assert "not been built" in page.open("#/layer/conv10").text("empty")
 
 
-def test_a_site_without_gradients_still_reads(page: Page, tmp_path: Path) -> None:
+def test_a_site_without_gradients_still_reads(page: Page) -> None:
     """Take the gradients away: dictionary and groups stay, attribution says how to get it."""
     page.open("#/")
     page.run(

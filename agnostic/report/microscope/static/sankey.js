@@ -44,7 +44,7 @@
       node.swatch, h("span", { class: "name" }, node.text), h("b", { class: "value" }));
 
   /* columns: [{title, wide, nodes: [{key, pin, text, label, swatch}]}]; links: [[from key, to key, value]].
-     The figure's mark(key) shows what one node takes and gives; without a key all links are shown alike. */
+     The figure's mark(key) shows what one node takes and gives; without a key of its own all links are shown alike. */
   M.sankey = (columns, links, width) => {
     const { nodes, height } = placed(columns, width);
     const known = links.filter(([a, b, value]) => nodes.has(a) && nodes.has(b) && value);
@@ -55,7 +55,8 @@
     const figure = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Groups across layers" },
       h("div", { class: "sankey", css: { width: `${width}px`, height: `${height}px` }, "data-rove": "", "data-testid": "sankey" },
         s("svg", { width, height, "aria-hidden": "true" }, drawn.map((link) => link.path), heads), boxes.map(({ node }) => node)));
-    figure.mark = (key) => {
+    figure.mark = (asked) => {
+      const key = nodes.has(asked) ? asked : null;
       for (const { a, b, path } of drawn) path.classList.toggle("faded", Boolean(key) && a !== key && b !== key);
       for (const { key: other, node } of boxes) {
         const link = key && drawn.find(({ a, b }) => (a === key && b === other) || (b === key && a === other));
