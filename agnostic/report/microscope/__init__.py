@@ -1,7 +1,7 @@
 """The microscope: a folder of pages on one model, which work without a server and fetch nothing.
 
-``build`` writes it. `folder` and `steps` hold the files and what is known of them, so that a build that was stopped goes
-on where it was; one module makes each kind of page; `serve` shows the folder and renders on demand.
+``build`` writes it. `folder` and `steps` hold the files and what is known of them, so that a build that was stopped
+goes on where it was; one module makes each kind of page; `serve` shows the folder and renders on demand.
 """
 
 from importlib import import_module

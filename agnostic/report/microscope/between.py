@@ -33,7 +33,7 @@ def write_pair(
     """
     base = f"data/images/{shown.id}"
     tiles, brightest = _tiles(model, shown, early[0], late[0])
-    fed = {unit: rows for unit, rows in _feeding(model, shown, early[0], late[0], units)}
+    fed = dict(_feeding(model, shown, early[0], late[0], units))
     files = (
         folder.write(f"{base}/{early[1]}__{late[1]}.png", grey_png(tiles)),
         folder.put(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agnostic.engine.model import Model
 from agnostic.errors import InputError, UsageError
+from agnostic.optvis.presets import preset as preset_of
 from agnostic.report.microscope.folder import Folder
 from agnostic.report.microscope.icons import Icons
 from agnostic.report.microscope.shown import Progress
@@ -82,17 +83,7 @@ def build(
         model, images, out, show=show, layers=layers, preset=preset, seed=seed, batch_size=batch_size,
         progress=progress, command=command,
     )  # fmt: skip
-    drawing = _to_draw(work, icons, preset, seed)
-    work.write_pages()
-    work.write_pictures()
-    if compare is not None:
-        work.write_comparison(compare)
-    for name in atlas:
-        work.write_atlas(work.layer_named(name))
-    if drawing is not None:
-        for name in drawing[1]:
-            work.render(drawing[0], name)
-    work.finish()
+    complete(work, icons=icons, compare=compare, atlas=atlas)
     return report(work)
 
 
@@ -112,6 +103,7 @@ def open_site(
     """Take the folder of a site, look at the model and list the pictures; see `build`."""
     if not images.is_dir():
         raise InputError(f"--images {images}: no such folder; expected one with pictures")
+    preset_of(preset)
     folder = Folder(out)
     line = command or shlex.join(["agnostic", "microscope", model.name, "--images", images.name, "--out", out.name])
     return Work(
@@ -120,7 +112,22 @@ def open_site(
     )  # fmt: skip
 
 
-def _to_draw(work: Work, icons: Sequence[str], preset: str, seed: int) -> tuple[Icons, list[str]] | None:
+def complete(work: Work, *, icons: Sequence[str] = (), compare: Model | None = None, atlas: Sequence[str] = ()) -> None:
+    """Write everything that is wanted of a site, the cheap pages first; see `build`."""
+    laid_out = [work.layer_named(name) for name in atlas]
+    drawing = _to_draw(work, icons)
+    work.write_pages()
+    work.write_pictures()
+    if compare is not None:
+        work.write_comparison(compare)
+    for name in laid_out:
+        work.write_atlas(name)
+    for name in drawing[1] if drawing is not None else ():
+        work.render(drawing[0], name)  # type: ignore[index]
+    work.finish()
+
+
+def _to_draw(work: Work, icons: Sequence[str]) -> tuple[Icons, list[str]] | None:
     """Find the layers whose icons are wanted, and look through the model before any work is done."""
     wanted = [name for name in icons if name != NONE]
     if not wanted:

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from agnostic import api
 from agnostic.blocks.compare import agreement, matched_units
 from agnostic.blocks.examples import Index
+from agnostic.blocks.maps import as_sample
 from agnostic.engine.model import Model
 from agnostic.errors import InputError
 from agnostic.report.microscope.folder import Folder
 from agnostic.report.microscope.graph import Drawn
 from agnostic.report.microscope.pages import TOP_CELL, Patches
-from agnostic.report.microscope.shown import Shown, as_sample
+from agnostic.report.microscope.shown import Shown
 from agnostic.report.microscope.sprites import Pixels, columns_for, sheet
 from agnostic.report.microscope.steps import Outcome
 
@@ -76,8 +78,6 @@ def write_compare(
 
 
 def _top(index: Index, patches: Patches, layer: str, unit: int) -> Pixels:
-    import numpy as np
-
     cell, _ = patches.cut(index.top(layer, unit)[0])
     return np.asarray(Image.fromarray(cell).resize((TOP_CELL, TOP_CELL), Image.Resampling.LANCZOS))
 

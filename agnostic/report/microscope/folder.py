@@ -106,10 +106,10 @@ def _is_site(root: Path) -> bool:
 
 
 def script(key: str, value: Any) -> bytes:
-    """Write a value as a script that registers it, which no text in it can end early.
+    r"""Write a value as a script that registers it, which no text in it can end early.
 
     >>> script("k", {"a": "</script>", "b": float("nan")})
-    b'register("k", {"a":"\\\\u003c/script\\\\u003e","b":null});\\n'
+    b'register("k", {"a":"\\u003c/script\\u003e","b":null});\n'
     """
     return f"register({_json(key)}, {_json(plain(value))});\n".encode()
 

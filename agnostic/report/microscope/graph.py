@@ -76,21 +76,23 @@ def nodes_and_edges(found: Drawn, slugs: Mapping[str, str]) -> dict[str, Any]:
     return {"nodes": nodes, "edges": sorted(edges)}
 
 
-def spread_over_depth(found: Drawn, sizes: Mapping[str, tuple[int, int]], count: int = 4) -> list[str]:
+def spread_over_depth(
+    found: Drawn, sizes: Mapping[str, tuple[int, int]], classes: int | None = None, count: int = 4
+) -> list[str]:
     """Choose layers that stand for the depth of a model.
 
     These are the last layer of each stage, which is all that has maps of the same size, filled up with the joins that
     lie farthest from what is chosen. Maps with more than `FINEST` places on a side are left out where others are left:
-    a page would take long to make and hold more than can be pointed at.
+    a page would take long to make and hold more than can be pointed at. So are those whose units are the classes.
 
     Args:
         found: the layers.
         sizes: height and width of those that have places.
-        count: how many.
+        classes: how many classes there are.
+        count: how many layers.
     """
-    ends = {layer.name for layer in found.layers if not found.down[layer.name]}
     places = [layer for layer in found.layers if sizes.get(layer.name, (1, 1)) != (1, 1)]
-    fit = [x for x in places if max(sizes[x.name]) <= FINEST and not ends.intersection((x.name, *found.down[x.name]))]
+    fit = [x for x in places if max(sizes[x.name]) <= FINEST and x.unit_count != classes]
     usable = fit or places or list(found.layers)
     stages = {sizes.get(layer.name): layer.name for layer in usable}
     chosen = list(stages.values())[-count:]

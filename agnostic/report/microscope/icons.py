@@ -6,6 +6,7 @@ depend on its company: a build that was stopped ends with the same bytes.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -35,9 +36,7 @@ Means = npt.NDArray[np.floating[Any]]
 class Icons:
     """Renders units of one model by one recipe; what is rendered stays in the site's cache."""
 
-    def __init__(
-        self, folder: Folder, model: Model, *, preset: str = "draft", seed: int = 0, colours: Any = "photo"
-    ) -> None:
+    def __init__(self, folder: Folder, model: Model, *, preset: str = "draft", seed: int = 0) -> None:
         """Look through the model.
 
         Raises:
@@ -52,7 +51,7 @@ class Icons:
         from agnostic.optvis.params.colour import PHOTO
 
         lens = Lens(model)
-        kept = PHOTO if colours == "photo" and lens.space.channels == PHOTO.channels else None
+        kept = PHOTO if lens.space.channels == PHOTO.channels else None
         self.model, self.preset, self.seed = model, presets.preset(preset), seed
         self._order = recipes.Order(lens, (), self.preset, colours=kept, seed=seed, batch_size=BATCH)
         self._recipe = recipes.get("unit")
@@ -66,11 +65,6 @@ class Icons:
 
         return made_with(self._order, self._recipe, {})
 
-    def key(self, layer: str, unit: int) -> str:
-        """Name a picture by its content: the model, the unit and the recipe."""
-        content = [self.model.sha256, layer, unit, self.made_by]
-        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:40]
-
     def kept(self, layer: str, units: Iterable[int]) -> list[int]:
         """Those of some units whose pictures are there."""
         made_by = self.made_by
@@ -78,6 +72,7 @@ class Icons:
         return [unit for unit, key in keys.items() if self._record(key) is not None]
 
     def _key(self, layer: str, unit: int, made_by: Mapping[str, Any]) -> str:
+        """Name a picture by its content: the model, the unit and the recipe."""
         content = [self.model.sha256, layer, unit, made_by]
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:40]
 
@@ -121,18 +116,17 @@ class Icons:
         return made
 
     def _batch(self, layer: str, batch: Sequence[int], watch: Callable[[int, int, float], None]) -> None:
-        from dataclasses import replace
-
         from agnostic.optvis.portraying import portray
 
         names = tuple(f"{layer}:{unit}" for unit in batch)
+        made_by = self.made_by
         portraits, stopped = portray(replace(self._order, names=names, progress=watch), self._recipe, {})
         if stopped == "interrupt":
             raise KeyboardInterrupt
         if stopped and (deadline := current()) is not None:
             raise deadline.error()
         for unit, portrait in zip(batch, portraits, strict=True):
-            portrait.save(self._folder, self.key(layer, unit))
+            portrait.save(self._folder, self._key(layer, unit, made_by))
 
     def write(self, layer: str, slug: str, count: int, seen: "Seen") -> Outcome:
         """Lay out what is there of a layer; the facts name the shards and count the icons."""

@@ -114,7 +114,7 @@ def _of_classes(shown: Shown, found: Attributed, units: Sequence[int]) -> dict[s
         "channels": {index: _ranked(item, linear[index]) for index, item in by_class.items()},
         "channel_max": max((top_units(item, 1).largest for item in found.path), default=0.0),
         "totals": {index: sums[item.target] for index, item in by_class.items()},
-        "classes_of": {unit: _supported(shown, found.path, unit) for unit in units} if found.path else {},
+        "classes_of": _supported(shown, found.path, units),
     }
 
 
@@ -124,11 +124,14 @@ def _ranked(path: LayerAttribution, linear: LayerAttribution) -> list[list[float
     return [[int(unit), value, other[unit]] for unit, value in zip(best.units, best.values, strict=True)]
 
 
-def _supported(shown: Shown, found: Sequence[LayerAttribution], unit: int) -> list[list[Any]]:
-    rows = [
-        [item.index, item.name, float(one.channels[unit])] for item, one in zip(shown.predictions, found, strict=True)
-    ]
-    return sorted(rows, key=lambda row: -row[2])[:UNIT_CLASSES]
+def _supported(shown: Shown, found: Sequence[LayerAttribution], units: Sequence[int]) -> dict[int, list[Any]]:
+    """The classes that each unit adds most to."""
+    if not found:
+        return {}
+    sums = np.stack([item.channels for item in found])
+    names = [(item.index, item.name) for item in shown.predictions]
+    best = {unit: np.argsort(-sums[:, unit], kind="stable")[:UNIT_CLASSES] for unit in units}
+    return {unit: [[*names[k], sums[k, unit]] for k in order] for unit, order in best.items()}
 
 
 def _factors(found: Attributed) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Patches:
         self._opened = lru_cache(_OPEN)(lambda name: _small(root / name, preprocess))
 
     def cut(self, example: Example) -> tuple[Pixels, dict[str, Any]]:
-        """Cut out what made a unit respond: pixels, and where peak and field lie in them; grey where the file is gone."""
+        """Cut out what made a unit respond, and say where peak and field lie in it; grey where the file is gone."""
         try:
             found = patch(self._opened(example.picture), self._preprocess, example.box, side=CELL)
         except InputError:
@@ -48,7 +48,9 @@ def _small(path: Path, preprocess: Preprocess) -> Image.Image:
     seen = on_white(fit(open_picture(path), preprocess))
     ratio = _SIDE / max(seen.size)
     # By one factor, so that the part that is seen keeps its shape.
-    return seen if ratio >= 1 else seen.resize(tuple(max(1, round(side * ratio)) for side in seen.size), reducing_gap=3)
+    if ratio >= 1:
+        return seen
+    return seen.resize((max(1, round(seen.width * ratio)), max(1, round(seen.height * ratio))), reducing_gap=3)
 
 
 def write_units(folder: Folder, model: Model, index: Index, patches: Patches, layer: str, slug: str) -> Outcome:

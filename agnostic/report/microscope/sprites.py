@@ -48,21 +48,6 @@ def grey_png(values: npt.NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def cut(pixels: Pixels, box: tuple[float, float, float, float], side: int) -> Pixels:
-    """Cut a box (left, top, right, bottom, in pixels) out of a picture, at the side of a cell: (side, side, 3)."""
-    resized = Image.fromarray(pixels).resize(
-        (side, side), Image.Resampling.BOX if _shrinks(box, side) else _SMOOTH, box
-    )
-    return np.asarray(resized)
-
-
-_SMOOTH = Image.Resampling.BICUBIC
-
-
-def _shrinks(box: tuple[float, float, float, float], side: int) -> bool:
-    return box[2] - box[0] > 2 * side
-
-
 def mean_colour(cell: Pixels) -> str:
     """The average colour as a page writes it.
 

@@ -1,4 +1,4 @@
-"""The work on one site, phase by phase; after each the site's own file is written, so that what is there can be seen."""
+"""The work on one site, phase by phase; the site's own file is written after each, so that the site can be seen."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -10,6 +10,7 @@ from agnostic.blocks.examples import Index
 from agnostic.blocks.examples import build as build_index
 from agnostic.blocks.examples_files import digest_of, find
 from agnostic.blocks.examples_layers import watch
+from agnostic.blocks.maps import as_sample
 from agnostic.converters.paths import reached_smoothly
 from agnostic.engine.model import Model
 from agnostic.engine.sweep import DEFAULT_BATCH
@@ -24,7 +25,7 @@ from agnostic.report.microscope.groupings import write_groups
 from agnostic.report.microscope.icons import Icons, Seen, by_importance, mean_activations
 from agnostic.report.microscope.images import write_image
 from agnostic.report.microscope.pages import Links, Patches, write_layer, write_units
-from agnostic.report.microscope.shown import Progress, Shown, as_sample, read_shown, write_picture
+from agnostic.report.microscope.shown import Progress, Shown, read_shown, write_picture
 from agnostic.report.microscope.site import parity_of, site
 from agnostic.report.microscope.steps import Facts, Outcome, Steps, fingerprint
 
@@ -117,7 +118,7 @@ class Work:
         if self.wished:
             return sorted(dict.fromkeys(self.wished), key=order.__getitem__)
         sizes = {name: grid.shape for name, grid in self.index.grids.items()}
-        return spread_over_depth(self.drawn, sizes)
+        return spread_over_depth(self.drawn, sizes, self.model.names.class_count)
 
     @cached_property
     def _read(self) -> tuple[list[Shown], list[dict[str, str]], dict[str, Path]]:
@@ -270,11 +271,13 @@ class Work:
     def _publish(self, shown: Shown, name: str) -> None:
         """Put a page together with how bright the tiles between layers are."""
         slug = self.slugs[name]
-        prefix = f"pair/{shown.id}/"
+        feeding = {
+            self.slugs[early]: f"pair/{shown.id}/{self.slugs[early]}/{slug}"
+            for early, late in self.pairs()
+            if late == name
+        }
         between = {
-            step.split("/")[2]: self.steps.facts(step)["brightest"]
-            for step in self.steps.names(prefix)
-            if step.split("/")[3] == slug and step in self._wanted
+            early: self.steps.facts(step)["brightest"] for early, step in feeding.items() if self.steps.key(step)
         }
         page = f"page/{shown.id}/{slug}"
         key = fingerprint(self.steps.key(page), between)
