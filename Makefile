@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench conformance clean
+.PHONY: demo test test-site lint bench conformance completeness clean
 
 demo: .venv/installed
 	$(BIN)/agnostic demo --out demo
 
 test: .venv/tests-installed
 	$(BIN)/pytest
+
+# Needs Debian's packages chromium and chromium-driver.
+test-site: .venv/site-tests-installed
+	$(BIN)/pytest -m site tests/report
 
 lint: .venv/tests-installed
 	$(BIN)/ruff check .
@@ -21,10 +25,15 @@ bench: .venv/bench-installed
 	$(BIN)/python tests/benchmarks/bench_methods.py
 	$(BIN)/python tests/benchmarks/bench_kernels.py
 	$(BIN)/python tests/benchmarks/bench_gradients.py
+	$(BIN)/python tests/benchmarks/bench_examples.py
 	$(BIN)/python tests/benchmarks/bench_optvis.py
 
 conformance: .venv/tests-installed
 	$(BIN)/python tests/conformance/run.py
+
+# Path attributions at every map layer of SqueezeNet on every shipped picture; `make test` takes a few of them.
+completeness: .venv/tests-installed
+	$(BIN)/python tests/benchmarks/completeness.py
 
 clean:
 	rm -rf .venv build dist demo
@@ -41,6 +50,12 @@ clean:
 .venv/tests-installed: .venv/installed
 	$(PIP) --editable '.[all,dev]'
 	$(PIP) --no-deps dianna==1.8.1 grad-cam==1.5.7
+	touch $@
+
+# axe comes in a wheel that asks for Playwright, which is not needed to read it.
+.venv/site-tests-installed: .venv/tests-installed
+	$(PIP) --editable '.[site-test]'
+	$(PIP) --no-deps axe-playwright-python==0.1.8
 	touch $@
 
 .venv/bench-installed: .venv/tests-installed

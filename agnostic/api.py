@@ -12,7 +12,7 @@ from agnostic.engine.limits import time_limit
 from agnostic.engine.model import Model
 from agnostic.engine.opening import Source, load
 from agnostic.engine.sweep import Progress
-from agnostic.engine.target import Floats, Target
+from agnostic.engine.target import Floats, Projection, Target
 from agnostic.errors import ItemError, UsageError
 from agnostic.explanation import Explanation
 from agnostic.inputs.reading import read_sample
@@ -255,7 +255,7 @@ def _class_of(model: Model, target: Target) -> int | None:
     """The class that a target is the score of, unweighted, or is set against the rest."""
     terms, names = target.terms[:1] if target.name.endswith(VERSUS_REST) else target.terms, model.names
     term = terms[0]
-    if len(terms) != 1 or term.tensor != names.scores or term.weight != 1:
+    if len(terms) != 1 or isinstance(term, Projection) or term.tensor != names.scores or term.weight != 1:
         return None
     index = term.index[names.class_axis] if term.index else 0
     return index if index is not None and names.class_target(index).terms == terms else None

@@ -284,6 +284,79 @@ def recipes(
 
 
 @app.command()
+def microscope(
+    model: ModelArgument,
+    images: Annotated[
+        Path, typer.Option("--images", metavar="DIR", help="Your pictures: examples of what each unit answers to.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="SITE", help="The site: an empty folder, or one to go on with.")
+    ] = Path("microscope"),
+    show: Annotated[
+        list[Path] | None,
+        typer.Option("--show", metavar="PICTURE", help="A picture with pages of its own; may be repeated."),
+    ] = None,
+    layers: Annotated[
+        str | None, typer.Option("--layers", metavar="A,B,…", help="The layers of those pages; some of each depth.")
+    ] = None,
+    icons: Annotated[
+        list[str] | None,
+        typer.Option("--icons", metavar="LAYER|all|none", help="A layer whose units are rendered; may be repeated."),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", metavar="NAME", help="How much work an icon is worth; see `agnostic recipes`.")
+    ] = "draft",
+    compare: Annotated[
+        str | None, typer.Option("--compare", metavar="OTHER.onnx", help="A model whose units are matched with these.")
+    ] = None,
+    atlas: Annotated[
+        list[str] | None, typer.Option("--atlas", metavar="LAYER", help="A layer laid out over all pictures.")
+    ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Then serve the site on this machine; its pages render on demand.")
+    ] = False,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where it is served.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="N", help="0 for any that is free.")] = 8017,
+    json: Json = False,
+    seed: Seed = 0,
+    device: DeviceOption = "auto",
+    batch_size: BatchSize = None,
+    timeout: Timeout = None,
+    max_memory: MaxMemory = None,
+    quiet: Quiet = False,
+    labels: LabelsFile = None,
+    channels: Channels = None,
+    layout: LayoutOption = None,
+    size: Size = None,
+    scale: Scale = None,
+    mean: Mean = None,
+    std: Std = None,
+    resize: Resize = None,
+    raw_output: RawOutput = False,
+    allow_custom_ops: CustomOps = False,
+    straight_through: StraightThrough = False,
+    allow_parity: AllowParity = False,
+) -> int:
+    """Write a site on MODEL: its layers, every unit, and what both make of your pictures; it resumes.
+
+    Pages that need gradients are left out where torch is not installed.
+    """
+    from agnostic.cli import microscoping
+
+    how = _opening(
+        labels=labels, channels=channels, layout=layout, size=size, scale=scale, mean=mean, std=std, resize=resize,
+        device=device, raw_output=raw_output, allow_custom_ops=allow_custom_ops, straight_through=straight_through,
+        allow_parity=allow_parity,
+    )  # fmt: skip
+    request = microscoping.Request(
+        model=model, images=images, out=out, show=tuple(show or ()), layers=layers, icons=tuple(icons or ()),
+        preset=preset, compare=compare, atlas=tuple(atlas or ()), serve=serve, host=host, port=port, as_json=json,
+        seed=seed, batch_size=batch_size, timeout=timeout, max_memory=max_memory, quiet=quiet, opening=how,
+    )  # fmt: skip
+    return microscoping.microscope(request)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the figures go.")] = Path("demo"),
     json: Json = False,

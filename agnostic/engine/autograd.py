@@ -15,7 +15,7 @@ import onnx
 
 from agnostic.converters.paths import reached_smoothly
 from agnostic.engine.runtime import OutOfMemoryError
-from agnostic.engine.target import Array, Floats, Target
+from agnostic.engine.target import Array, Floats, Projection, Target
 from agnostic.errors import AgnosticError, ModelError, UsageError, missing_extra
 
 if TYPE_CHECKING:
@@ -217,11 +217,17 @@ def _ruled(rules: Mapping[str, "Rule"], kind: str, function: Callable[..., Any],
 
 
 def _sum(target: Target, fetched: Mapping[str, "Tensor"]) -> "Tensor":
+    import torch
+
     parts = []
     for term in target.terms:
         values = fetched[term.tensor]
-        picked = values[(slice(None), *(slice(None) if i is None else i for i in term.index))]
-        parts.append(term.weight * picked.reshape(len(values), -1).mean(dim=1))
+        if isinstance(term, Projection):
+            numbers = torch.from_numpy(term.numbers).to(values)
+            parts.append(term.weight * (values * numbers).reshape(len(values), -1).sum(dim=1))
+        else:
+            picked = values[(slice(None), *(slice(None) if i is None else i for i in term.index))]
+            parts.append(term.weight * picked.reshape(len(values), -1).mean(dim=1))
     return sum(parts[1:], parts[0])
 
 

@@ -1,11 +1,11 @@
 """What is being explained: a scalar read off the model's tensors, with a small algebra.
 
-A `Term` reads one number per batch row from one tensor; a `Target` is a weighted sum of terms:
-`tabby - espresso` is the target with weights 1 and -1 on two entries of the logits.
+A `Term` reads one entry per batch row from one tensor, a `Projection` a weighted sum of its entries; a `Target` is a
+weighted sum of such terms: `tabby - espresso` is the target with weights 1 and -1 on two entries of the logits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,33 @@ class Term:
         return f"{self.tensor}[{','.join(':' if i is None else str(i) for i in self.index)}]"
 
 
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """The inner product of a tensor with given numbers: a direction, a place, or a group of units.
+
+    Attributes:
+        tensor: its name.
+        numbers: (1, ...) or, one of them for each row of a batch, (n, ...), in the tensor's own axis order.
+        name: what it is called.
+        weight: what it is multiplied by.
+    """
+
+    tensor: str
+    numbers: npt.NDArray[np.float32]
+    name: str
+    weight: float = 1.0
+
+    def read(self, values: Array) -> Floats:
+        """Read (n, ...) values into (n,) float64."""
+        products: Floats = values.astype(np.float64) * self.numbers
+        sums: Floats = self.weight * products.reshape(len(values), -1).sum(axis=1)
+        return sums
+
+    def __str__(self) -> str:
+        """Its name."""
+        return self.name
+
+
 @dataclass(frozen=True)
 class Target:
     """A weighted sum of terms, under the name a person gave it.
@@ -44,7 +71,7 @@ class Target:
     'logits[281] - 0.5*logits[968]'
     """
 
-    terms: tuple[Term, ...]
+    terms: tuple[Term | Projection, ...]
     name: str
 
     @property
@@ -90,5 +117,5 @@ class Target:
     def _bracketed(self) -> str:
         return self.name if len(self.terms) == 1 else f"({self.name})"
 
-    def _scaled(self, factor: float) -> tuple[Term, ...]:
-        return tuple(Term(term.tensor, term.index, factor * term.weight) for term in self.terms)
+    def _scaled(self, factor: float) -> tuple[Term | Projection, ...]:
+        return tuple(replace(term, weight=factor * term.weight) for term in self.terms)

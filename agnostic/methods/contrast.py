@@ -36,7 +36,8 @@ def _rivals(model: Model, sample: Sample) -> tuple[Term, ...]:
     count = model.names.class_count
     if count is None or count < 2:
         return ()
-    classes = [model.target(index).terms[0] for index in range(count)]
+    terms = (model.names.class_target(index).terms[0] for index in range(count))
+    classes = [term for term in terms if isinstance(term, Term)]
     shares = _softmax(_scores(model, sample))
     kept = np.flatnonzero(shares >= LEAST_SHARE)
     whole = shares[kept].sum()

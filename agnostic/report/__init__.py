@@ -1,0 +1,1 @@
+"""Reports: what was found, written as pages for a person to read."""

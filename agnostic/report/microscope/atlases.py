@@ -1,0 +1,69 @@
+"""The atlas of a layer: what it holds over many pictures, on a plane, each cell shown by the picture nearest to it."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from agnostic.blocks.atlas import FEWEST, Atlas, Cell, atlas
+from agnostic.blocks.examples import Example, Index
+from agnostic.engine.model import Model
+from agnostic.report.microscope.folder import Folder
+from agnostic.report.microscope.pages import Patches
+from agnostic.report.microscope.shown import Progress
+from agnostic.report.microscope.sprites import Pixels, columns_for, sheet
+from agnostic.report.microscope.steps import Outcome
+
+CELL = 80
+LARGEST = 20
+
+
+def write_atlas(
+    folder: Folder,
+    model: Model,
+    index: Index,
+    patches: Patches,
+    root: Path,
+    layer: str,
+    slug: str,
+    *,
+    gradients: bool,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Write the atlas of a layer over all pictures of an index, which lie below `root`."""
+    names = [picture.name for picture in index.pictures]
+    # Few pictures make a coarse plane rather than an empty one.
+    fewest = FEWEST if len(names) >= 50 * FEWEST else 1
+    grid = max(2, min(LARGEST, round(math.sqrt(2 * len(names) / fewest))))
+    found = atlas(
+        model, [root / name for name in names], layer, grid=grid, fewest=fewest, seed=seed, progress=progress,
+        support="attribution" if gradients else "prediction",
+    )  # fmt: skip
+    pictures = [_shown(found, cell, names, index, patches) for cell in found.cells]
+    columns = columns_for(len(pictures), CELL, 12)
+    cells = [
+        {
+            "x": (cell.column + 0.5) / grid, "y": (cell.row + 0.5) / grid, "n": len(cell.members),
+            "class": cell.supported if cell.supported >= 0 else None,
+            "name": model.names.class_name(cell.supported) if cell.supported >= 0 else None, "cell": number,
+        }
+        for number, cell in enumerate(found.cells)
+    ]  # fmt: skip
+    files = (
+        folder.put(f"atlas/{slug}", {"cells": cells, "columns": columns, "grid": grid}, f"data/atlas/{slug}.js"),
+        folder.write(f"data/atlas/{slug}.jpg", sheet(pictures, columns, CELL)),
+    )
+    return Outcome(files, {"layer": layer, "cells": len(cells)})
+
+
+def _shown(found: Atlas, cell: Cell, names: Sequence[str], index: Index, patches: Patches) -> Pixels:
+    """The patch whose vector lies nearest to a cell's mean."""
+    apart = np.linalg.norm(found.points.vectors[cell.members] - cell.vector, axis=1)
+    number = int(cell.members[int(apart.argmin())])
+    grid = index.grids[found.layer]
+    y, x = (int(share * size) for share, size in zip(found.points.places[number], grid.shape, strict=True))
+    pixels, _ = patches.cut(Example(names[number], 0.0, (y, x), grid.box(y, x), -1))
+    return np.asarray(Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.LANCZOS))
