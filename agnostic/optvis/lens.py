@@ -19,6 +19,7 @@ from agnostic.converters.torch_import.step import Rule
 from agnostic.converters.twins import preactivation_parts
 from agnostic.engine.autograd import torch_errors
 from agnostic.engine.model import Model
+from agnostic.engine.target import Term
 from agnostic.errors import AgnosticError, InputError, UsageError, unknown
 from agnostic.optvis.space import INSTEAD, space_of
 
@@ -94,7 +95,9 @@ class Lens:
         """
         if label not in self._classes:
             terms = self.model.target(label).terms
-            at = terms[0].index[self.model.names.class_axis] if terms[0].tensor == self.model.scores_tensor else None
+            term = terms[0]
+            is_score = isinstance(term, Term) and term.tensor == self.model.scores_tensor
+            at = term.index[self.model.names.class_axis] if is_score and isinstance(term, Term) else None
             if len(terms) != 1 or at is None:
                 raise UsageError(f"{label!r} is no class; give one by name or number")
             self._classes[label] = at

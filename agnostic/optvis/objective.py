@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agnostic.engine.target import Target, Term
+from agnostic.engine.target import Projection, Target, Term
 from agnostic.errors import ItemError, UsageError
 from agnostic.optvis.describing import described
 from agnostic.optvis.lens import Lens, Seen
@@ -211,7 +211,10 @@ def of_target(target: Target) -> Objective:
     return Objective(function, target.name)
 
 
-def _term(seen: Seen, term: Term) -> Tensor:
+def _term(seen: Seen, term: Term | Projection) -> Tensor:
+    if isinstance(term, Projection):
+        values = seen.whole(term.tensor)
+        return term.weight * (values * torch.from_numpy(term.numbers).to(values)).flatten(1).sum(dim=1)
     layer = seen.lens.layers.get(term.tensor)
     whole = layer is not None and [at for at, i in enumerate(term.index, 1) if i is not None] == [layer.channel_axis]
     values = seen(term.tensor) if whole else seen.whole(term.tensor)

@@ -1,6 +1,7 @@
 """What onnxruntime says of rendered pictures, at the size they were rendered in wherever the graph runs at it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from agnostic.converters.twins import preactivation_parts
 from agnostic.engine.batching import BatchRunner
 from agnostic.engine.gradients import Parity, certified
 from agnostic.engine.runtime import as_dtype
-from agnostic.engine.target import Array, Floats, Target, Term
+from agnostic.engine.target import Array, Floats, Projection, Target, Term
 from agnostic.errors import AgnosticError, LimitError
 from agnostic.optvis.draws import MEASURES, Draws
 from agnostic.optvis.lens import Lens
@@ -56,7 +57,7 @@ class Scorer:
     def peaks(self, pictures: Pictures, target: Target) -> Floats:
         """Give the largest value that any unit of a target has at any position: (n,)."""
         values = self.tensors(pictures, self.parts(target))
-        every = [values[term.tensor][(slice(None), *_every(term.index))] for term in target.terms]
+        every = [values[term.tensor][_whole(term)] for term in target.terms]
         found: Floats = np.max([item.reshape(len(pictures), -1).max(axis=1) for item in every], axis=0)
         return found.astype(np.float64)
 
@@ -77,7 +78,7 @@ class Scorer:
         total: Floats = np.sum([self._term(values, term, before) for term in target.terms], axis=0)
         return total
 
-    def _term(self, values: Mapping[str, Array], term: Term, before: bool) -> Floats:
+    def _term(self, values: Mapping[str, Array], term: Term | Projection, before: bool) -> Floats:
         names, axis = self._joined(term.tensor, before)
         return term.read(np.concatenate([values[name] for name in names], axis) if len(names) > 1 else values[names[0]])
 
@@ -103,8 +104,10 @@ class Scorer:
         return self._free[1]
 
 
-def _every(index: tuple[int | None, ...]) -> tuple[int | slice, ...]:
-    return tuple(slice(None) if item is None else item for item in index)
+def _whole(term: Term | Projection) -> tuple[Any, ...]:
+    """Pick what a term reads, every position of it: (n, ...)."""
+    index = () if isinstance(term, Projection) else term.index
+    return (slice(None), *(slice(None) if item is None else item for item in index))
 
 
 def pixels(planes: Tensor) -> Pictures:

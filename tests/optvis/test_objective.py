@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from agnostic.engine.target import Projection, Target
 from agnostic.errors import ItemError, UsageError
 from agnostic.optvis import params, render
 from agnostic.optvis.lens import Lens, Seen
@@ -194,3 +195,12 @@ def test_a_sum_of_weighted_objectives_renders_as_each_would_score(lens):
     alone = [render(lens, part, **settings).values for part in parts]
     np.testing.assert_allclose(together.values, 2 * alone[0] - 3 * alone[1], rtol=1e-4)
     assert together.recipe["objective"] == "2 * c:0 - 3 * c:1"
+
+
+def test_a_projection_is_the_inner_product_of_its_tensor(lens):
+    numbers = np.random.default_rng(1).normal(size=(1, 2, 5, 5)).astype(np.float32)
+    target = Target((Projection("b", numbers, "a direction", 0.5),), "a direction")
+    picture = torch.rand(3, 3, 7, 7, generator=torch.Generator().manual_seed(0))
+    found = as_objective(target, lens)(Seen(lens, picture, picture))
+    held = lens.model.run(lens.space.to_model(picture).numpy(), ["b"])["b"]
+    np.testing.assert_allclose(found.numpy(), 0.5 * (held * numbers).sum(axis=(1, 2, 3)), rtol=1e-4)

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from agnostic.engine.target import Term
 from agnostic.errors import UsageError
 from agnostic.optvis import objectives
 from agnostic.optvis.lens import Lens, Seen
@@ -106,7 +107,7 @@ def vector_of(lens: Lens, name: str) -> tuple[str, npt.NDArray[np.float32]]:
     """
     terms = lens.model.target(name).terms
     layer = lens.layers.get(terms[0].tensor)
-    units = [[at for at in term.index if at is not None] for term in terms]
+    units = [[at for at in term.index if at is not None] if isinstance(term, Term) else [] for term in terms]
     count = None if layer is None else layer.unit_count
     if layer is None or count is None or {term.tensor for term in terms} != {layer.name} or {*map(len, units)} != {1}:
         raise UsageError(f"{name} is no direction: expected whole units of one layer, such as LAYER:12 + 0.5*LAYER:30")
