@@ -3,10 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-site lint bench conformance completeness clean
+.PHONY: demo microscope test test-site lint bench conformance completeness clean
 
 demo: .venv/installed
 	$(BIN)/agnostic demo --out demo
+
+# Icons of two layers are rendered, those of the others when they are asked for: `--icons LAYER`, or `--serve`.
+microscope: .venv/microscope-installed
+	$(BIN)/agnostic microscope squeezenet --images models/pictures --out microscope \
+	    --icons conv1 --icons fire5/concat --atlas fire9/concat
 
 test: .venv/tests-installed
 	$(BIN)/pytest
@@ -36,13 +41,17 @@ completeness: .venv/tests-installed
 	$(BIN)/python tests/benchmarks/completeness.py
 
 clean:
-	rm -rf .venv build dist demo
+	rm -rf .venv build dist demo microscope
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
 	$(PIP) --editable .
+	touch $@
+
+.venv/microscope-installed: .venv/installed
+	$(PIP) --editable '.[grad,microscope]'
 	touch $@
 
 # dianna's wheel carries small real models; what it needs to run is not needed to read them.

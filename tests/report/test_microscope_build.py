@@ -16,6 +16,7 @@ from agnostic.errors import InputError, ModelError, UsageError
 from agnostic.report.microscope import build
 from agnostic.report.microscope import work as working
 from agnostic.report.microscope.folder import Folder, script, slugs
+from agnostic.report.microscope.pages import placed, window
 from agnostic.report.microscope.steps import Outcome, Steps
 
 _MADE = runpy.run_path(str(Path(__file__).parent / "microscope_model.py"))
@@ -237,11 +238,12 @@ def test_built_twice_or_again_the_bytes_are_the_same(tmp_path: Path, model: Mode
     assert contents(tmp_path / "new" / "site") == before
 
 
-@pytest.mark.parametrize("after", [1, 5, 12, 30])
+@pytest.mark.parametrize("after", [1, 5, 9, 13])
 def test_stopped_anywhere_and_gone_on_with_the_bytes_are_the_same(
     tmp_path: Path, model: Model, photos: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    build(model, photos, tmp_path / "whole" / "site", icons=["r2"])
+    shown = [photos / "a.png"]
+    build(model, photos, tmp_path / "whole" / "site", show=shown, icons=["r2"])
     made = Steps.make
     count = 0
 
@@ -256,8 +258,8 @@ def test_stopped_anywhere_and_gone_on_with_the_bytes_are_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(Steps, "make", stopping)
         with pytest.raises(KeyboardInterrupt):
-            build(model, photos, tmp_path / "site", icons=["r2"])
-    build(model, photos, tmp_path / "site", icons=["r2"])
+            build(model, photos, tmp_path / "site", show=shown, icons=["r2"])
+    build(model, photos, tmp_path / "site", show=shown, icons=["r2"])
     assert contents(tmp_path / "site") == contents(tmp_path / "whole" / "site")
 
 
@@ -382,3 +384,12 @@ def test_slugs_are_safe_and_each_its_own() -> None:
         assert slug[0] not in ".-"
         assert "__" not in slug
         assert not set(slug) & set('/\\:*?"<>|')
+
+
+def test_a_patch_never_leaves_the_picture_and_says_where_the_peak_is() -> None:
+    for box in ((-30, -30, 10, 10), (20, 5, 23, 8), (90, 90, 140, 140), (-200, -200, 300, 300)):
+        seen = window(box, (100, 120))
+        assert min(seen) >= 0
+        assert (seen[2] <= 100, seen[3] <= 120) == (True, True)
+        assert seen[2] - seen[0] == seen[3] - seen[1]
+    assert placed((20, 5, 24, 9), (0, 0, 40, 40)) == {"peak": [0.55, 0.175], "box": [0.5, 0.125, 0.6, 0.225]}

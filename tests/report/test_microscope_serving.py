@@ -52,7 +52,8 @@ def site(tmp_path: Path) -> Path:
     (root / ".cache").mkdir()
     page = "<html><meta content=\"connect-src 'none'\"><body></body></html>"
     for file, text in {
-        "index.html": page, "app.js": "1", "data/site.js": "2", ".cache/x.js": "3", "build.json": "{}", "data/a.exe": "4",
+        "index.html": page, "app.js": "1", "data/site.js": "2", ".cache/x.js": "3", "build.json": "{}",
+        "data/a.exe": "4",
     }.items():  # fmt: skip
         (root / file).write_text(text)
     (tmp_path / "secret.js").write_text("secret")
@@ -177,7 +178,8 @@ def test_a_running_job_ends_when_the_server_does(held: Held) -> None:
     "order",
     [
         [], {}, {"layer": 1, "units": [1]}, {"layer": "a", "units": []}, {"layer": "a", "units": [-1]}, {"layer": "a"},
-        {"layer": "a", "units": [True]}, {"layer": "a", "units": [1.5]}, {"layer": "a", "units": list(range(UNITS + 1))},
+        {"layer": "a", "units": [True]}, {"layer": "a", "units": [1.5]},
+        {"layer": "a", "units": list(range(UNITS + 1))},
         {"layer": "a", "units": [1], "preset": 3}, {"layer": "a", "units": "1"}, "x",
     ],
 )  # fmt: skip

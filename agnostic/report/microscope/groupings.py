@@ -1,11 +1,11 @@
 """A picture's neuron groups at a layer: several numbers of them, what each adds to classes and to later groups."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from agnostic.blocks.groups import Groups, effects, grouped, groups, links
+from agnostic.blocks.groups import Groups, effects, grouped, links
 from agnostic.blocks.maps import Array32, layer_maps
 from agnostic.blocks.trust import fidelity, stability
 from agnostic.engine.model import Model
@@ -26,13 +26,11 @@ def write_groups(
 ) -> Outcome:
     """Write the groups of a layer; `later` maps the slugs of later layers to their names, for the links."""
     maps = layer_maps(model, shown.sample, layer)
-    most = min(len(maps), maps[0].size)
-    numbers = [n for n in CHOICES if n <= most] or [1]
-    try:
-        choices = {n: grouped(layer, maps, n) for n in numbers}
-    except ItemError:
+    numbers = fitting(maps)
+    if not numbers:
         return Outcome((), {})
-    default = DEFAULT if DEFAULT in choices else numbers[-1]
+    choices = {n: grouped(layer, maps, n) for n in numbers}
+    default = default_of(numbers)
     value = {
         "choices": {n: _choice(model, shown, found, gradients) for n, found in choices.items()},
         "order": [],
@@ -42,6 +40,17 @@ def write_groups(
     }
     file = folder.put(f"groups/{shown.id}/{slug}", value, f"data/images/{shown.id}/{slug}.groups.js")
     return Outcome((file,), {"groups": default})
+
+
+def fitting(maps: Array32) -> list[int]:
+    """The numbers of groups that a layer can have: no more than it has dimensions, none where it is zero."""
+    rank = int(np.linalg.matrix_rank(maps.reshape(len(maps), -1)))
+    return [n for n in CHOICES if n <= rank] or [1][:rank]
+
+
+def default_of(numbers: Sequence[int]) -> int:
+    """The number of groups that is shown first."""
+    return DEFAULT if DEFAULT in numbers else numbers[-1]
 
 
 def _choice(model: Model, shown: Shown, found: Groups, gradients: bool) -> dict[str, Any]:
@@ -91,16 +100,12 @@ def _links(model: Model, shown: Shown, found: Groups, later: Mapping[str, str]) 
     made: dict[str, list[list[Any]]] = {}
     for slug, name in later.items():
         try:
-            late = groups(model, shown.sample, name, _fitting(model, shown, name))
+            maps = layer_maps(model, shown.sample, name)
+            if not (numbers := fitting(maps)):
+                continue
+            late = grouped(name, maps, default_of(numbers))
             values = links(model, shown.sample, found, late, steps=LINK_STEPS).values
         except (ItemError, ModelError):
             continue
         made[slug] = [[i, j, values[i, j]] for i in range(values.shape[0]) for j in range(values.shape[1])]
     return made
-
-
-def _fitting(model: Model, shown: Shown, layer: str) -> int:
-    maps = layer_maps(model, shown.sample, layer)
-    most = min(len(maps), maps[0].size)
-    fitting = [n for n in CHOICES if n <= most] or [1]
-    return DEFAULT if DEFAULT in fitting else fitting[-1]

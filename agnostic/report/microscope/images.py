@@ -108,20 +108,22 @@ def _of_classes(shown: Shown, found: Attributed, units: Sequence[int]) -> dict[s
     by_class = dict(zip(shown.classes, found.path, strict=False))
     linear = dict(zip(shown.classes, found.linear, strict=False))
     sums = totals(found.path)
+    # The units that matter to any class are told of for every class, so that two classes can be compared.
+    main = sorted({int(unit) for item in found.path for unit in top_units(item, CLASS_UNITS).units})
     return {
         "spatial": {index: item.spatial.ravel() for index, item in by_class.items()},
         "spatial_linear": {index: item.spatial.ravel() for index, item in linear.items()},
-        "channels": {index: _ranked(item, linear[index]) for index, item in by_class.items()},
+        "channels": {index: _ranked(item, linear[index], main) for index, item in by_class.items()},
         "channel_max": max((top_units(item, 1).largest for item in found.path), default=0.0),
         "totals": {index: sums[item.target] for index, item in by_class.items()},
         "classes_of": _supported(shown, found.path, units),
     }
 
 
-def _ranked(path: LayerAttribution, linear: LayerAttribution) -> list[list[float]]:
-    best = top_units(path, CLASS_UNITS)
-    other = linear.channels
-    return [[int(unit), value, other[unit]] for unit, value in zip(best.units, best.values, strict=True)]
+def _ranked(path: LayerAttribution, linear: LayerAttribution, units: Sequence[int]) -> list[list[float]]:
+    """What units add by either rule, the largest by size first."""
+    values, others = path.channels, linear.channels
+    return [[unit, values[unit], others[unit]] for unit in sorted(units, key=lambda unit: -abs(values[unit]))]
 
 
 def _supported(shown: Shown, found: Sequence[LayerAttribution], units: Sequence[int]) -> dict[int, list[Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from agnostic.blocks.examples import Example, Index, patch
+from agnostic.blocks.examples_layers import Box
 from agnostic.engine.model import Model
 from agnostic.engine.preprocess import Preprocess
 from agnostic.errors import InputError
@@ -22,6 +23,8 @@ from agnostic.report.microscope.steps import Facts, Outcome
 SHARD = 32
 CELL, TOP_CELL = 96, 64
 TOP, SPREAD, BOTTOM = 8, 6, 4
+# Pixels of the model's input that a patch shows at least: fields of a few pixels say nothing by themselves.
+LEAST = 48
 BINS = 24
 # Pictures that are held opened, and the longest side they are held at.
 _OPEN, _SIDE = 128, 384
@@ -37,11 +40,31 @@ class Patches:
 
     def cut(self, example: Example) -> tuple[Pixels, dict[str, Any]]:
         """Cut out what made a unit respond, and say where peak and field lie in it; grey where the file is gone."""
+        seen = window(example.box, self._preprocess.size)
         try:
-            found = patch(self._opened(example.picture), self._preprocess, example.box, side=CELL)
+            pixels = patch(self._opened(example.picture), self._preprocess, seen, side=CELL, least=1).pixels
         except InputError:
             return np.full((CELL, CELL, 3), 128, np.uint8), {"peak": [0.5, 0.5], "box": [0, 0, 1, 1]}
-        return found.pixels, {"peak": found.peak, "box": found.box}
+        return pixels, placed(example.box, seen)
+
+
+def window(box: Box, size: tuple[int, int]) -> Box:
+    """The square of a picture that shows a box, moved so that it does not leave the picture.
+
+    >>> window((-20, 10, 20, 50), (100, 100)), window((0, 0, 4, 4), (100, 100))
+    ((0, 6, 48, 54), (0, 0, 48, 48))
+    """
+    length = min(max(box[2] - box[0], box[3] - box[1], LEAST), *size)
+    top, left = (min(max((box[axis] + box[axis + 2] - length) // 2, 0), size[axis] - length) for axis in (0, 1))
+    return top, left, top + length, left + length
+
+
+def placed(box: Box, seen: Box) -> dict[str, list[float]]:
+    """Where the middle and the edges of a box lie in a window, in 0..1 of it."""
+    length = seen[2] - seen[0]
+    shares = [min(max((edge - seen[place % 2]) / length, 0.0), 1.0) for place, edge in enumerate(box)]
+    middle = [min(max(((box[axis] + box[axis + 2]) / 2 - seen[axis]) / length, 0.0), 1.0) for axis in (0, 1)]
+    return {"peak": middle, "box": shares}
 
 
 def _small(path: Path, preprocess: Preprocess) -> Image.Image:

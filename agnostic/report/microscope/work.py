@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from agnostic.blocks.examples import Index
-from agnostic.blocks.examples import build as build_index
 from agnostic.blocks.examples_files import digest_of, find
-from agnostic.blocks.examples_layers import watch
 from agnostic.blocks.maps import as_sample
 from agnostic.converters.paths import reached_smoothly
 from agnostic.engine.model import Model
 from agnostic.engine.sweep import DEFAULT_BATCH
-from agnostic.errors import InputError, LimitError, UsageError, unknown
+from agnostic.errors import InputError, unknown
 from agnostic.inputs.image import declared_or_assumed, picture_input
 from agnostic.report.microscope.atlases import write_atlas
 from agnostic.report.microscope.between import write_pair
@@ -24,6 +22,7 @@ from agnostic.report.microscope.graph import drawn, spread_over_depth
 from agnostic.report.microscope.groupings import write_groups
 from agnostic.report.microscope.icons import Icons, Seen, by_importance, mean_activations
 from agnostic.report.microscope.images import write_image
+from agnostic.report.microscope.indexing import indexed, watched
 from agnostic.report.microscope.pages import Links, Patches, write_layer, write_units
 from agnostic.report.microscope.shown import Progress, Shown, read_shown, write_picture
 from agnostic.report.microscope.site import parity_of, site
@@ -73,7 +72,9 @@ class Work:
         self.files = find(images)
         self._show = show
         self._wanted: set[str] = set()
-        self.index: Index = self._indexed(model, self._watched(), "examples", "examples")
+        self.index: Index = self._indexed(
+            model, watched(model, list(self.slugs), self.tensor.name, self.preprocess), "examples", "examples"
+        )
         self.patches = Patches(self.files.root, self.preprocess)
 
     @cached_property
@@ -385,27 +386,9 @@ class Work:
                     links.add_pair(self.folder.get(script))
         return links
 
-    def _watched(self) -> list[str]:
-        """The layers whose places belong to one picture."""
-        names = [layer.name for layer in self.drawn.layers]
-        return [name for name in names if self._fits([name])] if not self._fits(names) else names
-
-    def _fits(self, names: Sequence[str]) -> bool:
-        try:
-            watch(self.model, names, self.tensor.name, self.preprocess)
-        except LimitError:
-            raise
-        except (InputError, UsageError):
-            return False
-        return True
-
     def _indexed(self, model: Model, names: Sequence[str], kind: str, title: str) -> Index:
-        if not names:
-            raise InputError(f"{model.name}: no layer has places that belong to one picture; nothing can be shown")
-        key = fingerprint(
-            VERSION, model.sha256, list(names), self.files_key, self.preprocess.as_dict(), self.batch_size
-        )
-        return build_index(
-            model, self.images, names, self.folder.cache(kind, key), batch_size=self.batch_size, seed=self.seed,
+        made_of = [self.files_key, declared_or_assumed(model, picture_input(model))[0].as_dict()]
+        return indexed(
+            self.folder, kind, model, self.images, names, made_of, batch_size=self.batch_size, seed=self.seed,
             progress=self.bars(title),
         )  # fmt: skip
