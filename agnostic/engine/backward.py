@@ -67,7 +67,8 @@ class _Rising(torch.autograd.Function):
         return gradient.clamp(min=0)
 
 
-def _standing(value: Tensor, other: Tensor) -> Tensor:
+def standing(value: Tensor, other: Tensor) -> Tensor:
+    """Give a value through which gradients flow into another tensor of its shape."""
     stood: Tensor = _Standing.apply(value, other)  # type: ignore[no-untyped-call]
     return stood
 
@@ -86,7 +87,7 @@ def _deconvolution(forward: Rule, x: Tensor, *more: Any) -> Any:
     """Zeiler & Fergus 2014: a ReLU passes positive gradients, active or not."""
     with torch.no_grad():
         y = forward(x, *more)
-    return _standing(y, _rising(x))
+    return standing(y, _rising(x))
 
 
 def _unfused(rule: Rule, forward: Any, *inputs: Any) -> Any:
@@ -110,7 +111,7 @@ def _slope(forward: Rule, x: Tensor, *more: Any) -> Any:
     # Written so that the NaN of two infinities counts as near.
     apart = difference.abs() >= _NEAR
     slope = torch.where(apart, torch.sub(*y.chunk(2)) / torch.where(apart, difference, 1.0), derivative.chunk(2)[0])
-    return _standing(y, x * torch.cat([slope, slope]))
+    return standing(y, x * torch.cat([slope, slope]))
 
 
 def _largest(forward: Rule, x: Tensor, *more: Any) -> Any:
@@ -126,9 +127,9 @@ def _largest(forward: Rule, x: Tensor, *more: Any) -> Any:
         apart = difference.abs() >= _NEAR
         per_unit = torch.where(apart, 1.0 / torch.where(apart, difference, 1.0), 0.0)
     shared = sum(x.chunk(2)) * per_unit
-    routed = forward(_standing(x.detach(), torch.cat([shared, shared])), *more)
+    routed = forward(standing(x.detach(), torch.cat([shared, shared])), *more)
     routed = routed[0] if isinstance(routed, tuple) else routed
-    stood = _standing(y, routed * parts)
+    stood = standing(y, routed * parts)
     return (stood, *found[1:]) if isinstance(found, tuple) else stood
 
 
@@ -143,7 +144,7 @@ def _quotient(forward: Rule, above: Any, below: Any) -> Any:
         return forward(above, below)
     with torch.no_grad():
         y = forward(above, below)
-    return _standing(y, _product(torch.mul, above, _slope(torch.reciprocal, below)))
+    return standing(y, _product(torch.mul, above, _slope(torch.reciprocal, below)))
 
 
 def _extreme(forward: Rule, *inputs: Any) -> Any:
@@ -170,7 +171,7 @@ def _on_the_way(nodes: int, forward: Rule, *inputs: Any) -> Any:
     for place, weight in zip(*_gauss_legendre(nodes), strict=True):
         passed = forward(*(_between(item, place) if _is_live(item) else item for item in inputs))
         total = total + weight * (passed[0] if isinstance(passed, tuple) else passed)
-    stood = _standing(y, total)
+    stood = standing(y, total)
     return (stood, *found[1:]) if isinstance(found, tuple) else stood
 
 
@@ -180,7 +181,7 @@ def _between(x: Tensor, place: float) -> Tensor:
         sample, reference = x.chunk(2)
         point = place * sample + (1 - place) * reference
         points = torch.cat([point, point])
-    return _standing(points, x)
+    return standing(points, x)
 
 
 def _gauss_legendre(nodes: int) -> tuple[Sequence[float], Sequence[float]]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from agnostic.converters.torch_import.step import Rule
+from agnostic.engine.backward import standing
 
 _SMALL = 0.01
 
@@ -77,18 +78,6 @@ def _is_number(bound: Any) -> bool:
     return isinstance(bound, Tensor) and bound.numel() == 1
 
 
-class _Standing(torch.autograd.Function):
-    """A value through which gradients flow into another tensor of its shape."""
-
-    @staticmethod
-    def forward(ctx: Any, value: Tensor, other: Tensor) -> Tensor:
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
-        return None, gradient
-
-
 def _smooth_pool(forward: Any, x: Tensor) -> Any:
     """Take the largest of a window, and hand gradients back as the window's mean of squares over its mean size does."""
     found = forward(x)
@@ -101,5 +90,5 @@ def _smooth_pool(forward: Any, x: Tensor) -> Any:
     padded = F.pad(x, [pads[1], pads[3], pads[0], pads[2]])
     strides = tuple(settings.get("strides") or [1, 1])
     squares, sizes = (F.avg_pool2d(values, tuple(shape), strides) for values in (padded.square(), padded.abs()))
-    stood: Tensor = _Standing.apply(largest, squares / (_SMALL + sizes))  # type: ignore[no-untyped-call]
+    stood = standing(largest, squares / (_SMALL + sizes))
     return (stood, *found[1:]) if isinstance(found, tuple) else stood
