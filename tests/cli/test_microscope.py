@@ -117,16 +117,21 @@ def test_the_line_that_pages_offer_makes_the_same_site_again(here: Path) -> None
 
 def test_served_and_interrupted_it_ends_cleanly(here: Path) -> None:
     """The whole way: a process that builds, serves, answers, and leaves with 130."""
-    line = [sys.executable, "-c", "from agnostic.cli import main; main()", *ARGUMENTS, "--layers", "r2"]
+    # Whoever runs the tests in the background has interrupts ignored, and a process inherits that.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    line = [sys.executable, "-c", f"{heard}; from agnostic.cli import main; main()", *ARGUMENTS, "--layers", "r2"]
     with subprocess.Popen([*line, "--serve", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        said = next(text for row in process.stdout if "serving" in (text := row.decode()))
-        with urllib.request.urlopen(said.split()[1], timeout=10) as answer:
-            assert b"served.js" in answer.read()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
-        assert b"Traceback" not in process.stderr.read()
+        try:
+            said = next(text for row in process.stdout if "serving" in (text := row.decode()))
+            with urllib.request.urlopen(said.split()[1], timeout=10) as answer:
+                assert b"served.js" in answer.read()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+            assert b"Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
 
 
 def test_pictures_that_only_differ_in_their_folder_have_pages_each(here: Path, agnostic: Run) -> None:
