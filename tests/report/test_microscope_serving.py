@@ -51,10 +51,8 @@ def site(tmp_path: Path) -> Path:
     (root / "data").mkdir(parents=True)
     (root / ".cache").mkdir()
     page = "<html><meta content=\"connect-src 'none'\"><body></body></html>"
-    for file, text in {
-        "index.html": page, "app.js": "1", "data/site.js": "2", ".cache/x.js": "3", "build.json": "{}",
-        "data/a.exe": "4",
-    }.items():  # fmt: skip
+    texts = {"index.html": page, "app.js": "1", "data/site.js": "2", ".cache/x.js": "3", "build.json": "{}"}
+    for file, text in {**texts, "data/a.exe": "4"}.items():
         (root / file).write_text(text)
     (tmp_path / "secret.js").write_text("secret")
     (root / "link.js").symlink_to(tmp_path / "secret.js")
@@ -178,9 +176,8 @@ def test_a_running_job_ends_when_the_server_does(held: Held) -> None:
     "order",
     [
         [], {}, {"layer": 1, "units": [1]}, {"layer": "a", "units": []}, {"layer": "a", "units": [-1]}, {"layer": "a"},
-        {"layer": "a", "units": [True]}, {"layer": "a", "units": [1.5]},
-        {"layer": "a", "units": list(range(UNITS + 1))},
-        {"layer": "a", "units": [1], "preset": 3}, {"layer": "a", "units": "1"}, "x",
+        {"layer": "a", "units": [True]}, {"layer": "a", "units": [1.5]}, {"layer": "a", "units": [1], "preset": 3},
+        {"layer": "a", "units": list(range(UNITS + 1))}, {"layer": "a", "units": "1"}, "x",
     ],
 )  # fmt: skip
 def test_orders_that_make_no_sense_are_not_understood(order: Any) -> None:

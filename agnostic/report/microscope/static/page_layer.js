@@ -34,7 +34,7 @@
     M.put(aside,
       M.tile(slug, unit.n, { size: 192 }),
       h("h2", {}, `Unit ${unit.n}`),
-      unit.dead ? h("p", {}, "Never active on these pictures.") : h("p", {}, `Active at ${M.percent(unit.share_active)} of places, at most ${M.number(unit.max)}.`),
+      unit.dead ? h("p", {}, "Never active on these pictures.") : h("p", {}, `Active on ${M.percent(unit.share_active)} of the pictures, at most ${M.number(unit.max)}.`),
       unit.selectivity && h("p", {}, `Strongest for ${unit.selectivity.name}.`),
       M.histogram(unit.histogram));
   };

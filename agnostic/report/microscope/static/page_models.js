@@ -18,6 +18,11 @@
           h("tbody", {}, data.images.map((row) => h("tr", {}, h("th", { scope: "row" }, (M.image(row.id) || { file: row.id }).file), [row.a, row.b].map((list) => h("td", {}, list[0] ? `${list[0].name} ${M.percent(list[0].probability)}` : "–")))))))
       : null;
 
+  const agreed = (outputs) =>
+    outputs
+      ? `They give the same first answer to ${M.percent(outputs.agreement)} of the pictures; their scores differ by ${M.number(outputs.mean)} on average and ${M.number(outputs.largest)} at most.`
+      : "They know different classes, so that their answers cannot be compared.";
+
   M.page("models", {
     title: () => "Two models",
     needs: () => (M.site().compare ? ["compare", ...M.site().layers.map((layer) => `layer/${layer.slug}`)] : []),
@@ -26,8 +31,7 @@
       const data = M.site().compare && M.get("compare");
       if (!data) return void main.append(M.head("Two models"), M.empty("This site was built for one model alone.", M.command("compare")));
       const layer = data.layers.find(({ a }) => a === state.q.layer) || data.layers[data.layers.length - 1];
-      const { agreement, largest, mean } = data.outputs;
-      main.append(M.head(`${data.a.name} and ${data.b.name}`, `They give the same first answer to ${M.percent(agreement)} of the pictures; their scores differ by ${M.number(mean)} on average and ${M.number(largest)} at most.`),
+      main.append(M.head(`${data.a.name} and ${data.b.name}`, agreed(data.outputs)),
         M.section("Matched units",
           h("p", { class: "prose" }, `Units are paired by how alike they answer on the same pictures. In this layer the pairs correlate ${Number(layer.mean_r).toFixed(2)} on average.`),
           M.choice("In", "layer", data.layers.map(({ a }) => [a, M.nameOf(a), true]), layer.a),

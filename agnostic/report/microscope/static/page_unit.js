@@ -80,7 +80,7 @@
     const above = h("p", { class: "near" }, h("a", { class: "mono", href: `#/layer/${state.slug}`, "data-testid": "back" }, layer.name), beside(state.unit - 1, "← previous", "previous"), beside(state.unit + 1, "next →", "next"));
     const lead = unit.dead
       ? "Not once active on the example pictures."
-      : `Active at ${M.percent(unit.share_active)} of places, ${M.number(unit.mean)} on average and ${M.number(unit.max)} at most.${unit.selectivity ? ` Strongest for ${unit.selectivity.name}.` : ""}`;
+      : `Active on ${M.percent(unit.share_active)} of the pictures; its strongest answer to one is ${M.number(unit.mean)} on average and ${M.number(unit.max)} at most.${unit.selectivity ? ` Strongest for ${unit.selectivity.name}.` : ""}`;
     return M.head(`Unit ${state.unit}`, lead, { above });
   };
 

@@ -64,7 +64,7 @@
       const x = (10 * counts.length * (value - edges[0])) / span;
       return s("line", { x1: x, x2: x, y1: 60, y2: 68 });
     });
-    const said = `${M.count(counts.reduce((a, b) => a + b, 0), "place")} between ${M.number(edges[0])} and ${M.number(edges[1])}`;
+    const said = `${M.count(counts.reduce((a, b) => a + b, 0), "picture")} between ${M.number(edges[0])} and ${M.number(edges[1])}`;
     return h("figure", { class: "histogram" },
       s("svg", { viewBox: `0 0 ${10 * counts.length} 70`, role: "img", "aria-label": `Activations: ${said}` }, bars, ticks),
       h("figcaption", { class: "ends" }, h("span", {}, M.number(edges[0] < 0.005 * edges[1] && edges[0] > 0 ? 0 : edges[0])), h("span", {}, M.number(edges[1]))));
