@@ -21,6 +21,7 @@ from agnostic.errors import InputError, UsageError, unknown
 from agnostic.inputs.array import array_sample, complete, read_array
 from agnostic.inputs.image import declared_or_assumed, image_sample, picture_input, pixel_sample
 from agnostic.inputs.sample import Sample
+from agnostic.inputs.text import is_text, text_sample
 
 Anything = Any
 DEFAULT_FEATURES = "superpixels"
@@ -59,7 +60,7 @@ class Kind(NamedTuple):
     sample: Callable[[Model, Mapping[str, Anything], Reading], Sample]
 
 
-KINDS: tuple[Kind, ...] = ()
+KINDS: tuple[Kind, ...] = (Kind(is_text, text_sample),)
 
 
 def read_sample(model: Model, given: Anything, reading: Reading | None = None, **how: Any) -> Sample:
@@ -67,8 +68,8 @@ def read_sample(model: Model, given: Anything, reading: Reading | None = None, *
 
     Args:
         model: the model.
-        given: a path (picture or .npy), a PIL image, pixels (uint8), the array of the explained input, or any of
-            these by input name ("" is the input that fits).
+        given: a path (picture or .npy), a PIL image, pixels (uint8), the array of the explained input, a text where
+            the model eats text, or any of these by input name ("" is the input that fits).
         reading: how to read it.
         **how: the fields of `Reading`, where none is given.
 

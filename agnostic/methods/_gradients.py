@@ -52,6 +52,8 @@ def _placed(task: Task, found: Array32, channels: Literal["sum", "largest"]) -> 
     """Bring (targets, *source axes) to the sample's positions, or where a layer has none in it, to the layer's own."""
     if task.at is None:
         return _over_channels(task.sample.numbers.view(found), channels)
+    if task.at == task.sample.differentiable:
+        return _over_channels(np.moveaxis(found, -1, 1), channels)
     layer = task.model.layer(task.at)
     if layer.kind == "vector":
         return found
