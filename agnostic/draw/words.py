@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from agnostic.draw import text
-from agnostic.draw.colour import CORAL, TEAL, Colour
+from agnostic.draw.colour import AMBER, CORAL, TEAL, Colour
 from agnostic.draw.sheet import CLOSE, DARK, HAIR, LIGHT, MARGIN, TINY, WIDE, Theme, heading_height
 
 MEASURE = 1160
@@ -21,8 +21,6 @@ _SPACE = text.width("n n", _SIZE) - text.width("nn", _SIZE)
 _PADDING = 5
 _MOST_LINES = 60
 _BAR, _BAR_HEIGHT = 200, 16
-# What is neither for nor against, only more or less.
-AMBER: Colour = (222, 166, 66)
 # Below this share of the largest, a value is not printed.
 _PRINTED = 0.1
 # And below this one not coloured.
@@ -130,7 +128,7 @@ def passages(items: Sequence[Passage], *, heading: str = "", footer: str = "", d
 
 
 def tint(share: float, theme: Theme, *, signed: bool = True, dark: bool = False) -> Colour:
-    """Colour a share of -1..1: the paper at zero, thicker with its size, and never so thick that ink is hard to read."""
+    """Colour a share of -1..1: paper at zero, thicker with its size, never so thick that ink is hard to read."""
     most = 0.55 if dark else 0.9
     hue = np.array((TEAL if share > 0 else CORAL) if signed else AMBER, np.float64)
     mixed = np.array(theme.paper) + (hue - theme.paper) * most * abs(share) ** 0.8

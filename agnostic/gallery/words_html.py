@@ -91,14 +91,15 @@ def _style() -> str:
         f".{_ROOT} small,.{_ROOT} footer,.{_ROOT} .scale{{color:{_hex(LIGHT.quiet)}}}"
         f".{_ROOT} .scale{{float:right;font-size:12px;font-weight:400;font-variant-numeric:tabular-nums}}"
         f".{_ROOT} .scale i{{display:inline-block;width:10px;height:10px;vertical-align:-1px}}"
-        f".{_ROOT} p{{font:20px/1.9 ui-serif,Charter,Georgia,serif;margin:0;white-space:pre-wrap;overflow-wrap:anywhere}}"
+        f".{_ROOT} p{{font:20px/1.9 ui-serif,Charter,Georgia,serif;margin:0;white-space:pre-wrap;"
+        "overflow-wrap:anywhere}"
         f".{_ROOT} .orange h2{{border-left:3px solid #d9702b;padding-left:8px}}"
         f".{_ROOT} .blue h2{{border-left:3px solid #2f6fd0;padding-left:8px}}"
         f".{_ROOT} footer{{border-top:1px solid {_hex(LIGHT.line)};font-size:12px;margin-top:24px;padding-top:8px;"
         "overflow-wrap:anywhere}"
         f".{_ROOT} mark{{color:inherit;background:none;border-radius:2px;padding:1px 3px;position:relative}}"
-        f".{_ROOT} mark:hover::after,.{_ROOT} mark:focus::after{{content:attr(data-n);position:absolute;left:0;top:100%;"
-        f"z-index:1;background:{_hex(LIGHT.ink)};color:{_hex(LIGHT.paper)};font:12px/1.5 system-ui,sans-serif;"
+        f".{_ROOT} mark:hover::after,.{_ROOT} mark:focus::after{{content:attr(data-n);position:absolute;left:0;"
+        f"top:100%;z-index:1;background:{_hex(LIGHT.ink)};color:{_hex(LIGHT.paper)};font:12px/1.5 system-ui,sans-serif;"
         "padding:1px 6px;border-radius:2px;white-space:nowrap}"
         # Not by colour alone: what speaks against has a dotted line below it, what speaks for a solid one.
         + "".join(f".{_ROOT} mark.p{step}{{border-bottom:2px solid #2f7d74}}" for step in range(2, _STEPS + 1))

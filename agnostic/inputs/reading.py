@@ -21,7 +21,7 @@ from agnostic.errors import InputError, UsageError, unknown
 from agnostic.inputs.array import array_sample, complete, read_array
 from agnostic.inputs.image import declared_or_assumed, image_sample, picture_input, pixel_sample
 from agnostic.inputs.sample import Sample
-from agnostic.inputs.text import is_text, text_sample
+from agnostic.inputs.text import is_text, text_sample, texts_in
 
 Anything = Any
 DEFAULT_FEATURES = "superpixels"
@@ -85,6 +85,11 @@ def read_sample(model: Model, given: Anything, reading: Reading | None = None, *
         if any(kind.recognises(model, name, value, reading) for name, value in by_name.items()):
             return kind.sample(model, by_name, reading)
     return _picture_or_array(model, by_name, reading)
+
+
+def several_of(model: Model, given: Anything) -> list[Anything] | None:
+    """Return what is given as a list of samples, such as several texts; None where it is one."""
+    return texts_in(model, given)
 
 
 def _picture_or_array(model: Model, by_name: dict[str, Anything], reading: Reading) -> Sample:

@@ -55,6 +55,21 @@ def text_sample(model: Model, given: Mapping[str, Any], reading: "Reading") -> S
     return make(model, facts, written, cut, reading.fill, others)
 
 
+def texts_in(model: Model, given: Any) -> list[Any] | None:
+    """Return the texts of a list, or of an array of more than one, where the model eats text; None for anything else.
+
+    Raises:
+        InputError: the list is empty.
+    """
+    if isinstance(given, np.ndarray) and given.dtype.kind in "OU" and given.size > 1:
+        given = given.ravel().tolist()
+    if not isinstance(given, list) or not eats_text(model) or not all(isinstance(item, str | tuple) for item in given):
+        return None
+    if not given:
+        raise InputError("the list of texts is empty; expected at least one")
+    return [Text(item) if isinstance(item, str) else item for item in given]
+
+
 def lines_of(path: Path) -> list[str]:
     """Read a .txt file: one text a line; empty lines are left out.
 
@@ -106,6 +121,8 @@ def _written(given: Any, facts: TextFacts, row: int | None) -> Written:
         if given.size != 1:
             raise InputError(f"got an array of {given.size} texts; an explanation is of one, give x[:1]")
         given = given.ravel()[0]
+    if row is not None and (_is_pair(given) or isinstance(given, Text)):
+        raise UsageError(f"--row {row} goes with a file of rows or of texts; drop it")
     if _is_pair(given):
         parts = given
     else:

@@ -15,6 +15,7 @@ from agnostic.engine.sweep import Rows
 from agnostic.engine.target import Array
 from agnostic.errors import UsageError
 from agnostic.inputs.features import Features, Keep
+from agnostic.inputs.words import fuse
 
 Fill = Literal["remove", "mask", "unknown", "pad"]
 Numbers = npt.NDArray[np.integer]
@@ -54,13 +55,16 @@ class StringFeatures(Features, _Strings):
             out[row] = self._text(kept)
 
     def _text(self, kept: npt.NDArray[np.bool_]) -> str:
-        """Put words together; where some are dropped, one gap is left of those around them."""
+        """Put words together; where some are dropped, one gap is left, and one made where two words would fuse."""
         parts: list[str] = []
         gap = ""
         for before, word, stays in zip(self.gaps, self.pieces, kept, strict=False):
             gap = gap or before
             if stays or self.stand_in is not None:
-                parts += [gap, word if stays else self.stand_in or ""]
+                written = word if stays else self.stand_in or ""
+                if parts and not gap and fuse(parts[-1], written):
+                    gap = " "
+                parts += [gap, written]
                 gap = ""
         return "".join([*parts, self.gaps[-1]])
 

@@ -42,6 +42,15 @@ def words(text: str) -> list[Span]:
     return spans
 
 
+def fuse(before: str, after: str) -> bool:
+    """Whether two words would become one where nothing stands between them.
+
+    >>> fuse("well", "made"), fuse("well", "!")
+    (True, False)
+    """
+    return _class(before[-1]) == "word" == _class(after[0])
+
+
 def sentences(text: str) -> list[Span]:
     """Find the sentences, without the space around them.
 
