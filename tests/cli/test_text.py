@@ -36,7 +36,7 @@ def test_several_texts_methods_and_targets(place: Path, agnostic: Run) -> None:
         "positive", "-t", "negative", "--samples", "5", "-q",
     )  # fmt: skip
     assert status == 0
-    assert "a +warm film" in out and "a -warm film" in out and "*warm" in out
+    assert "+warm" in out and "-warm" in out and "*warm" in out
     assert (place / "a-warm-film.all.png").exists() and (place / "dull.smoothgrad.html").exists()
 
 
