@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import agnostic
@@ -40,6 +41,21 @@ def test_attention_comes_per_word_and_leaves_the_tokenizer_s_own_tokens_out(mini
     assert (found.meta["tokens"], found.meta["read_from"]) == (7, "mean of all tokens")
     assert found.meta["signed"] is False and (found.weights > 0).all()
     assert method == "rollout" or found.meta["parity"]["largest"] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("method", "how"), [*((name, {}) for name in ATTENTION), ("bidirectional_transformer", {"ap_mode": "token"})]
+)
+def test_padding_changes_nothing(minilm: Model, method: str, how: dict[str, Any]) -> None:
+    """The same network with twelve places: what is padded is neither attended to nor read from."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(minilm.proto)
+    for value in proto.graph.input:
+        value.type.tensor_type.shape.dim[1].dim_value = 12
+    padded = explained(agnostic.load(proto, device="cpu"), TEXT, method, **how)
+    assert padded.values.shape == (12,) and padded.meta["tokens"] == 7
+    np.testing.assert_allclose(padded.values[:7], explained(minilm, TEXT, method, **how).values, rtol=1e-3)
+    assert not padded.values[7:].any()
 
 
 def test_a_word_of_several_pieces_gets_their_sum(minilm: Model) -> None:
