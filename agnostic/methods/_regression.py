@@ -72,7 +72,7 @@ def ridge(sums: Floats, features: int, penalty: float) -> Fit:
 
     Args:
         sums: the samples' moments.
-        features: how many of their columns are features.
+        features: how many of their entries are features.
         penalty: added to the diagonal of the normal equations.
 
     >>> on = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
