@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agnostic import converters, models
+    from agnostic.agreement import consensus
     from agnostic.api import explain
     from agnostic.engine.model import Model
     from agnostic.engine.opening import load
@@ -21,13 +22,25 @@ if TYPE_CHECKING:
     from agnostic.gallery import figure
 
 __version__ = "0.1.0"
-__all__ = ["AgnosticError", "Explanation", "Model", "Target", "converters", "explain", "figure", "load", "models"]
+__all__ = [
+    "AgnosticError",
+    "Explanation",
+    "Model",
+    "Target",
+    "consensus",
+    "converters",
+    "explain",
+    "figure",
+    "load",
+    "models",
+]
 
 _HOMES = {
     "AgnosticError": "errors",
     "Explanation": "explanation",
     "Model": "engine.model",
     "Target": "engine.target",
+    "consensus": "agreement",
     "explain": "api",
     "figure": "gallery",
     "load": "engine.opening",

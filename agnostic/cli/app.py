@@ -143,6 +143,10 @@ def explain(
     background: Annotated[
         Path | None, typer.Option("--background", metavar="FILE", help="Rows that stand in for columns that are off.")
     ] = None,
+    consensus: Annotated[
+        list[str] | None,
+        typer.Option("--consensus", metavar="OTHER", help="Another model to average with; may be repeated."),
+    ] = None,
     dark: Annotated[bool, typer.Option("--dark", help="Draw light on dark.")] = False,
     json: Json = False,
     seed: Seed = 0,
@@ -178,8 +182,8 @@ def explain(
     request = explaining.Request(
         model=model, tokens=(*(inputs or ()), *context.args), methods=method, targets=tuple(target or ()), at=at,
         out=out, features=features, fill=fill, source=source, baseline=baseline, texts=tuple(text or ()), row=row,
-        background=background, dark=dark, as_json=json, seed=seed, batch_size=batch_size,
-        timeout=timeout, max_memory=max_memory, quiet=quiet, opening=how,
+        background=background, consensus=tuple(consensus or ()), dark=dark, as_json=json, seed=seed,
+        batch_size=batch_size, timeout=timeout, max_memory=max_memory, quiet=quiet, opening=how,
     )  # fmt: skip
     return explaining.explain(request)
 

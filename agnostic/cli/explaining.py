@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agnostic import api
 from agnostic.cli import common
@@ -17,6 +17,9 @@ from agnostic.explanation import Explanation, write_whole
 from agnostic.gallery import figure, html, is_drawn, short
 from agnostic.inputs.sample import Sample
 from agnostic.methods import get
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Bars = Callable[[str], common.Progress]
 Report = dict[str, Any]
@@ -39,6 +42,7 @@ class Request:
     texts: tuple[str, ...]
     row: int | None
     background: Path | None
+    consensus: tuple[str, ...]
     dark: bool
     as_json: bool
     seed: int
@@ -56,16 +60,23 @@ def explain(request: Request) -> int:
     common.output_folder(request.out)
     with common.limits(request.timeout, request.max_memory), common.progress(request.quiet) as bars:
         model = load(request.model, **request.opening)
-        reports = [_attempt(request, model, tokens, name, given, bars) for name, given in tokens.inputs.items()]
+        others = [load(other, **request.opening) for other in request.consensus]
+        reports = [
+            _attempt(request, [model, *others], tokens, name, given, bars) for name, given in tokens.inputs.items()
+        ]
     if request.as_json:
         common.print_json({"model": model.name, "model_sha256": model.sha256, "items": reports})
     return 1 if any("error" in report for report in reports) else 0
 
 
-def _attempt(request: Request, model: Model, tokens: Tokens, name: str, given: Any, bars: Bars) -> Report:
+def _attempt(request: Request, models: list[Model], tokens: Tokens, name: str, given: Any, bars: Bars) -> Report:
     """Let one of several inputs fail without losing the others; a limit that was hit, or a wrong name, ends the run."""
+    from agnostic.cli.agreeing import agree
+
     try:
-        return _explain_one(request, model, tokens, name, given, bars)
+        if len(models) > 1:
+            return agree(request, models, tokens, name, given, bars)
+        return _explain_one(request, models[0], tokens, name, given, bars)
     except InputError as error:
         if len(tokens.inputs) == 1:
             raise
@@ -134,8 +145,13 @@ def _draw(request: Request, stem: str, found: Sequence[Explanation]) -> list[Pat
 
 def save_figure(found: Sequence[Explanation], path: Path, *, heading: str = "", dark: bool = False) -> None:
     """Draw explanations of one picture into a PNG file, whole or not at all."""
+    save_image(figure(found, heading=heading, dark=dark), path)
+
+
+def save_image(image: "Image", path: Path) -> None:
+    """Write a picture as a PNG file, whole or not at all."""
     buffer = io.BytesIO()
-    figure(found, heading=heading, dark=dark).save(buffer, "PNG", compress_level=6)
+    image.save(buffer, "PNG", compress_level=6)
     write_whole(path, buffer.getvalue())
 
 
