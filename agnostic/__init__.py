@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from agnostic.errors import AgnosticError
     from agnostic.explanation import Explanation
     from agnostic.gallery import figure
+    from agnostic.summarizing import summarize
+    from agnostic.summary import Summary
 
 __version__ = "0.1.0"
 __all__ = [
     "AgnosticError",
     "Explanation",
     "Model",
+    "Summary",
     "Target",
     "consensus",
     "converters",
@@ -33,17 +36,20 @@ __all__ = [
     "figure",
     "load",
     "models",
+    "summarize",
 ]
 
 _HOMES = {
     "AgnosticError": "errors",
     "Explanation": "explanation",
     "Model": "engine.model",
+    "Summary": "summary",
     "Target": "engine.target",
     "consensus": "agreement",
     "explain": "api",
     "figure": "gallery",
     "load": "engine.opening",
+    "summarize": "summarizing",
 }
 
 

@@ -41,10 +41,11 @@ class Consensus(NamedTuple):
         from agnostic.gallery import figure
 
         named = [
-            replace(part, method=str(part.meta["model"]), meta={**part.meta, "agreement": agreement})
+            replace(part, method=str(part.meta["model"]), meta={**part.meta, "agreement": agreement, "settings": {}})
             for part, agreement in zip(self.parts, self.agreement, strict=True)
         ]
-        return figure([self.explanation, *named], heading=heading, dark=dark)
+        whole = replace(self.explanation, method=f"consensus of {self.explanation.meta['of']}")
+        return figure([whole, *named], heading=heading, dark=dark)
 
 
 def consensus(

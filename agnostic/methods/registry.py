@@ -243,11 +243,7 @@ class Method:
         Raises:
             UsageError: an option that this method does not have; the nearest are offered.
         """
-        known = {option.name: option.default for option in self.options}
-        stray = sorted(set(given) - set(known))
-        if stray:
-            raise unknown(f"option of {self.name}", stray[0], known, f"{self.name} has no options" if not known else "")
-        return {**known, **given}
+        return completed(self.name, self.options, given)
 
 
 class Availability(NamedTuple):
@@ -326,6 +322,19 @@ def _argument_help(doc: str) -> dict[str, str]:
         elif name is not None and entry:
             found[name] += f" {entry}"
     return found
+
+
+def completed(name: str, options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete the given options of a method with the defaults.
+
+    Raises:
+        UsageError: an option that it does not have; the nearest are offered.
+    """
+    known = {option.name: option.default for option in options}
+    stray = sorted(set(given) - set(known))
+    if stray:
+        raise unknown(f"option of {name}", stray[0], known, f"{name} has no options" if not known else "")
+    return {**known, **given}
 
 
 def check_positive(**values: float) -> None:
