@@ -68,7 +68,7 @@ def summarize(
     method: str = "lime",
     target: OneTarget | Sequence[str | int | Target] = None,
     *,
-    truth: Sequence[Any] | None = None,
+    truth: Sequence[Any] | str | None = None,
     clusters: int = 0,
     layer: str | None = None,
     source: str | None = None,
@@ -94,7 +94,7 @@ def summarize(
         method: a name that `agnostic methods` lists: of one input, or of data sets (`permutation_importance`, ...).
         target: one, or a list; by default each input's own top class, with one summary for each class that comes up.
             `each` takes every class of the model on every input.
-        truth: the right answer for each input, for the rise of the loss.
+        truth: the right answer for each input, for the rise of the loss; or the name of the table's column with it.
         clusters: into how many groups the pieces of pictures go, so that they can be compared.
         layer: by what the model sees in a piece, for `clusters`; the last map by default.
         source: the input that is explained, where the model has several.
@@ -124,7 +124,7 @@ def summarize(
         if isinstance(found, GlobalMethod):
             if clusters:
                 raise UsageError(f"{method} asks about columns; drop --clusters")
-            return _global(question, found, truth, settings)
+            return _global(question, found, _answers(question, truth), settings)
         if truth is not None:
             raise UsageError(f"{method} does not look at right answers; drop --truth, or take permutation_importance")
         return _local(question, found, clusters, layer, settings)
@@ -224,8 +224,6 @@ def _targets(model: Model, targets: Sequence[OneTarget]) -> Sequence[OneTarget]:
 def _global(
     question: _Question, method: GlobalMethod, truth: Sequence[Any] | None, settings: Mapping[str, Any]
 ) -> Overview:
-    if truth is not None and len(truth) != len(question.inputs):
-        raise InputError(f"{len(truth)} right answers for {len(question.inputs)} inputs: expected one for each")
     completed = method.settings(settings)
     samples = [replace(_read(question, None, single.given), name=single.name) for single in question.inputs]
     columns = columns_of(question.model, samples)
@@ -235,6 +233,24 @@ def _global(
     )  # fmt: skip
     notes = dict.fromkeys(note for sample in samples for note in sample.notes)
     return Overview(tuple(method.function(data, **completed)), None, {}, tuple(notes))
+
+
+def _answers(question: _Question, truth: Sequence[Any] | str | None) -> Sequence[Any] | None:
+    """Find the right answers: those given, or a column of the rows.
+
+    Raises:
+        InputError: the rows have no such column, or there is not one for each input.
+    """
+    if isinstance(truth, str):
+        rows = [single.given for single in question.inputs]
+        cells = [row[0] if isinstance(row, list) and row else row for row in rows]
+        known = list(cells[0]) if isinstance(cells[0], Mapping) else []
+        if any(not isinstance(cell, Mapping) or truth not in cell for cell in cells):
+            raise unknown("column of right answers", truth, known, "expected a column of the table, or a file")
+        truth = [cell[truth] for cell in cells]
+    if truth is not None and len(truth) != len(question.inputs):
+        raise InputError(f"{len(truth)} right answers for {len(question.inputs)} inputs: expected one for each")
+    return truth
 
 
 def _of_data(question: _Question, samples: Sequence[Sample]) -> tuple[Target, ...]:

@@ -12,11 +12,11 @@ from agnostic.cli import common
 from agnostic.cli.settings import Tokens, split_tokens
 from agnostic.engine.model import Model
 from agnostic.engine.opening import load
-from agnostic.errors import InputError
+from agnostic.errors import InputError, UsageError
 from agnostic.explanation import Explanation, write_whole
 from agnostic.gallery import figure, html, is_drawn, short
 from agnostic.inputs.sample import Sample
-from agnostic.methods import get
+from agnostic.methods import Method, get
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,7 +55,7 @@ class Request:
 
 def explain(request: Request) -> int:
     """Explain every input; the exit status says whether all went well."""
-    methods = [get(name.strip()) for name in request.methods.split(",") if name.strip()]
+    methods = [_chosen(name.strip()) for name in request.methods.split(",") if name.strip()]
     tokens = split_tokens(request.tokens, methods, request.texts)
     common.output_folder(request.out)
     with common.limits(request.timeout, request.max_memory), common.progress(request.quiet) as bars:
@@ -67,6 +67,15 @@ def explain(request: Request) -> int:
     if request.as_json:
         common.print_json({"model": model.name, "model_sha256": model.sha256, "items": reports})
     return 1 if any("error" in report for report in reports) else 0
+
+
+def _chosen(name: str) -> Method:
+    """Look a method of one input up, and say where those of data sets are."""
+    from agnostic.summary import global_methods
+
+    if name in {item.name for item in global_methods()}:
+        raise UsageError(f"{name} asks about many inputs: agnostic summarize MODEL INPUT... --method {name}")
+    return get(name)
 
 
 def _attempt(request: Request, models: list[Model], tokens: Tokens, name: str, given: Any, bars: Bars) -> Report:

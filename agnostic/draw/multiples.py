@@ -103,7 +103,7 @@ class _Page:
 
     def _rule(self, y: Axis, left: int, *, scaled: bool) -> None:
         """Draw the lines of round scores, and say at the edge of the page what they are."""
-        for value in y.ticks(4):
+        for value in y.ticks(5):
             level = round(float(y.place(value)))
             self._draw.rectangle((left, level, left + WIDTH, level + HAIR - 1), fill=self._theme.line)
             if scaled:

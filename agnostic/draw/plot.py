@@ -42,7 +42,7 @@ class Axis(NamedTuple):
             return [self.low]
         rough = span / most
         power = 10.0 ** np.floor(np.log10(rough))
-        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
+        step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * (1 - 1e-9))
         first = np.ceil(self.low / step - 1e-9)
         return [round(float(number * step), 12) + 0.0 for number in np.arange(first, self.high / step + 1e-9)]
 
@@ -98,7 +98,7 @@ def value_colour(share: float) -> Colour:
     return red, green, blue
 
 
-def write_ticks(draw: ImageDraw.ImageDraw, axis: Axis, y: int, theme: Theme, most: int = 4) -> None:
+def write_ticks(draw: ImageDraw.ImageDraw, axis: Axis, y: int, theme: Theme, most: int = 5) -> None:
     """Write round numbers centred below an axis that runs from left to right, whose top is here."""
     for value in axis.ticks(most):
         label = text.number(value)

@@ -14,7 +14,7 @@ from agnostic.draw.plot import Axis, Brush, smooth, value_colour, write_right, w
 from agnostic.draw.sheet import CLOSE, DARK, HAIR, LIGHT, MARGIN, TINY, WIDE, Theme, heading_height
 from agnostic.errors import UsageError
 
-NAMES, BARS, SWARM, COUNTS = 340, 380, 720, 150
+NAMES, BARS, SWARM, COUNTS = 360, 380, 720, 150
 ROW, THUMB = 52, 80
 _DOT, _PAD = 5.0, 10
 MOST_DOTS = 1500
@@ -92,8 +92,9 @@ class _Ranking:
         shown = [len(line.pictures) for line in lines if line.pictures is not None]
         self._thumbs = max(shown, default=0) * (THUMB + TINY)
         self._row = THUMB + TINY if shown else ROW
+        self._names = min(NAMES, max(text.width(text.drawable(line.name), text.BODY) for line in lines))
         self._swarm = any(line.swarm is not None for line in lines)
-        self._bars = MARGIN + NAMES + CLOSE + self._thumbs + WIDE
+        self._bars = MARGIN + self._names + CLOSE + self._thumbs + WIDE
         self._dots = self._bars + len(titles) * (BARS + WIDE)
         notes = COUNTS if any(line.note for line in lines) else 0
         self._width = self._dots + (SWARM + WIDE if self._swarm else 0) + notes + MARGIN - WIDE * (not notes)
@@ -134,11 +135,11 @@ class _Ranking:
         lead = (self._row - text.line_height(text.BODY)) // 2
         for number, line in enumerate(self._lines):
             y = top + number * self._row
-            write_right(draw, (MARGIN + NAMES, y + lead), line.name, NAMES, self._theme.ink)
+            write_right(draw, (MARGIN + self._names, y + lead), line.name, self._names, self._theme.ink)
             for place, picture in enumerate([] if line.pictures is None else line.pictures):
                 if picture.any():
                     small = Image.fromarray(picture).resize((THUMB, THUMB), Image.Resampling.LANCZOS)
-                    sheet.paste(small, (MARGIN + NAMES + CLOSE + place * (THUMB + TINY), y))
+                    sheet.paste(small, (MARGIN + self._names + CLOSE + place * (THUMB + TINY), y))
             if line.note:
                 small_lead = (self._row - text.line_height(text.SMALL)) // 2
                 at = (self._width - MARGIN, y + small_lead)
@@ -188,7 +189,7 @@ class _Ranking:
             for number, line in enumerate(self._lines):
                 if line.swarm is not None:
                     _draw_swarm(brush, axis, line.swarm, top + (number + 0.5) * self._row, self._row)
-        write_ticks(draw, axis, bottom, self._theme)
+        write_ticks(draw, axis, bottom, self._theme, 6)
 
     def _write_key(self, sheet: Image.Image, draw: ImageDraw.ImageDraw, title: str, y: int) -> None:
         """Say what the colours of the dots mean, ends and all."""

@@ -33,7 +33,7 @@ def _attributions(summary: Summary, dark: bool, top: int | None) -> "Image":
     valued = any(line.swarm is not None and np.isfinite(line.swarm.shares).any() for line in lines)
     return ranking(
         lines,
-        ["mean size"],
+        ["mean |weight|"],
         swarm_title="against < each input's weight > for",
         value_title="value of the feature" if valued else "",
         heading=f"{summary.method} for {short(summary.target)} over {samples} inputs",
@@ -82,8 +82,7 @@ def _importance(summary: Summary, dark: bool, top: int | None) -> "Image":
     return ranking(
         lines,
         [_MEASURES[name] for name in measures],
-        heading=f"what shuffling costs: {short(summary.target)} over {summary.meta['rows']} inputs"
-        + (f" (untouched: {own})" if own else ""),
+        heading=f"{short(summary.target)}: what shuffling costs ({own or str(summary.meta['rows']) + ' inputs'})",
         footer=_footer(summary),
         dark=dark,
     )
