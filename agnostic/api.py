@@ -16,7 +16,7 @@ from agnostic.engine.sweep import Progress
 from agnostic.engine.target import Floats, Projection, Target
 from agnostic.errors import ItemError, UsageError
 from agnostic.explanation import Explanation
-from agnostic.inputs.reading import read_sample
+from agnostic.inputs.reading import read_sample, several_of
 from agnostic.inputs.sample import Sample
 from agnostic.methods import Attribution, Method, Task, get
 from agnostic.methods.contrast import against_rivals
@@ -81,16 +81,19 @@ def explain(
 
     Args:
         model: a Model, or anything `load` opens.
-        x: a path, a PIL image, pixels, or the array (or arrays by input name) that the model eats.
+        x: a path, a PIL image, pixels, a text where the model eats text, or the array (or arrays by input name) that
+            it eats. A list of texts returns a list: each text in turn, for each target.
         method: a name that `agnostic methods` lists.
         target: a class name or number, `layer:unit`, a difference such as `tabby - espresso`, or `tabby vs rest`: what
             speaks for the class rather than for all that the model weighs it against. The top class by default,
             which `top` names too. A list explains several targets in the same forward passes and returns a list.
         at: the layer, for methods that read activations.
         source: the input that is explained, where the model has several.
-        features: the pieces of a picture: `superpixels:N`, `grid:N`, or a label map.
+        features: the pieces of a picture: `superpixels:N`, `grid:N`, or a label map; of a text: `words`, `tokens` or
+            `sentences`.
         fill: what stands in where a piece of a picture is off: `blur`, `mean`, `noise`, `zero`, or a colour; the
-            method's own choice by default.
+            method's own choice by default. What happens to a piece of a text: `remove`, `mask`, `unknown` or `pad`;
+            the model's own convention by default.
         baseline: what stands in where an entry of another array is off.
         row: which row of a table is explained, from 0.
         background: rows that stand in where a column of a table is off: a file, or rows as `x` may be.
@@ -109,16 +112,19 @@ def explain(
     chosen = get(method)
     several = isinstance(target, Sequence) and not isinstance(target, str)
     targets: Sequence[OneTarget] = target if several else [target]  # type: ignore[assignment,list-item]
+    found: list[Explanation] = []
     with time_limit(timeout):
         opened = model if isinstance(model, Model) else load(model)
-        sample = prepare(
-            opened, x, chosen, source=source, features=features, fill=fill, baseline=baseline, seed=seed, row=row,
-            background=background,
-        )  # fmt: skip
-        found = answer(
-            opened, sample, chosen, targets, settings, at=at, seed=seed, batch_size=batch_size, progress=progress
-        )
-    return found if several else found[0]
+        given = several_of(opened, x)
+        for item in [x] if given is None else given:
+            sample = prepare(
+                opened, item, chosen, source=source, features=features, fill=fill, baseline=baseline, seed=seed,
+                row=row, background=background,
+            )  # fmt: skip
+            found += answer(
+                opened, sample, chosen, targets, settings, at=at, seed=seed, batch_size=batch_size, progress=progress
+            )
+    return found if several or given is not None else found[0]
 
 
 def prepare(model: Model, x: Any, method: Method, **options: Any) -> Sample:

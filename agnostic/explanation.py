@@ -139,9 +139,9 @@ class Explanation:
         return ShapExplanation(values=values, base_values=self.base_value, data=data, feature_names=names)
 
     def _repr_png_(self) -> bytes | None:
-        from agnostic.gallery import is_drawn
+        from agnostic.gallery import is_drawn, snippet
 
-        if not is_drawn(self):
+        if not is_drawn(self) or snippet(self) is not None:
             return None
         buffer = io.BytesIO()
         self.figure().save(buffer, "PNG")
@@ -150,11 +150,11 @@ class Explanation:
     def _repr_html_(self) -> str | None:
         from html import escape
 
-        from agnostic.gallery import is_drawn
+        from agnostic.gallery import is_drawn, snippet
 
         if is_drawn(self):
             # Notebooks show HTML rather than a PNG, and a figure is worth more than its table.
-            return None
+            return snippet(self)
         rows = [("method", self.method), ("target", self.target), ("base value", f"{self.base_value:.4g}")]
         rows += [
             (name, self.meta[name]) for name in ("score", "probability", "evaluations", "seconds") if name in self.meta

@@ -7,7 +7,7 @@ from onnx import GraphProto, NodeProto, TensorProto
 from agnostic.converters.graph import attribute, consumers
 
 # Numbers stay what they are behind these.
-_SAME = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+SAME = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 
 
 def table_sizes(graph: GraphProto) -> dict[str, int]:
@@ -18,19 +18,19 @@ def table_sizes(graph: GraphProto) -> dict[str, int]:
     tables, readers = {item.name: item for item in graph.initializer}, consumers(graph)
     found = {}
     for value in graph.input:
-        rows = [_rows(node, tables) for node in _lookups(value.name, readers)]
+        rows = [_rows(node, tables) for node in lookups(value.name, readers)]
         if rows and all(rows):
             found[value.name] = min(rows)
     return found
 
 
-def _lookups(name: str, readers: Mapping[str, list[NodeProto]]) -> list[NodeProto]:
-    """The Gather nodes that read a tensor as their indices."""
+def lookups(name: str, readers: Mapping[str, list[NodeProto]]) -> list[NodeProto]:
+    """List the Gather nodes that read a tensor as their indices."""
     found, names = [], [name]
     while names:
         name = names.pop()
         for node in readers.get(name, []):
-            if node.op_type in _SAME and node.input[0] == name:
+            if node.op_type in SAME and node.input[0] == name:
                 names.append(node.output[0])
             elif node.op_type == "Gather" and node.input[1] == name:
                 found.append(node)

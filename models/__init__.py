@@ -7,6 +7,7 @@ predict. Importing this package imports neither onnx nor a model.
 import importlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from agnostic.errors import unknown
 from agnostic.models import cache
 
-__all__ = ["load", "manifest", "names", "path", "picture", "pictures"]
+__all__ = ["build", "load", "manifest", "names", "path", "picture", "pictures"]
 
 
 def manifest() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
@@ -27,7 +28,7 @@ def names() -> tuple[str, ...]:
     """Return the names of the models.
 
     >>> names()
-    ('squeezenet', 'efficientnet-lite0', 'digits-vit')
+    ('squeezenet', 'efficientnet-lite0', 'digits-vit', 'sentiment', 'sentiment-cnn', 'minilm-sentiment')
     """
     return tuple(manifest()["models"])
 
@@ -42,7 +43,19 @@ def path(name: str) -> Path:
     entry = _entry("model", "models", name)
     if entry["embedded"]:
         return _beside(entry["file"])
-    return cache.built(entry["file"], entry["sha256"], _build_lite0)
+    return cache.built(entry["file"], entry["sha256"], partial(build, name))
+
+
+def build(name: str) -> bytes:
+    """Build a model that is not embedded, from the package that holds its weights.
+
+    Raises:
+        UsageError: the package is not installed; the message has the line that installs it.
+    """
+    # Imported only when it is built: this is the one path here that needs onnx.
+    builder = importlib.import_module(f"{__name__}.{Path(_entry('model', 'models', name)['source']['builder']).stem}")
+    data: bytes = builder.model_bytes()
+    return data
 
 
 def picture(name: str) -> Path:
@@ -57,13 +70,6 @@ def load(name: str) -> Any:
     this package stays importable without the engine, and the engine can ask it where a named model lies.
     """
     return importlib.import_module("agnostic").load(path(name))
-
-
-def _build_lite0() -> bytes:
-    # Imported only when it is built: this is the one path here that needs onnx.
-    from agnostic.models import efficientnet_lite0
-
-    return efficientnet_lite0.model_bytes()
 
 
 def _entry(kind: str, group: str, name: str) -> Mapping[str, Any]:

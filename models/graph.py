@@ -51,10 +51,28 @@ class GraphWriter:
         inputs = [x, self.weight(f"{layer}/weight", weight), self.weight(f"{layer}/bias", bias)]
         return self.op(kind, inputs, output, **attributes)
 
-    def model(self, name: str, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]) -> onnx.ModelProto:
-        """Close the graph; inputs and outputs are float32, a word in a shape is a free axis."""
-        graph = helper.make_graph(self._nodes, name, _ends(inputs), _ends(outputs), initializer=self._weights)
-        opsets = [helper.make_opsetid("", OPSET)]
+    def model(
+        self,
+        name: str,
+        inputs: Mapping[str, Shape],
+        outputs: Mapping[str, Shape],
+        *,
+        type_of_inputs: int = TensorProto.FLOAT,
+        domains: Sequence[str] = (),
+    ) -> onnx.ModelProto:
+        """Close the graph; outputs are float32, and inputs where nothing else is said; a word in a shape is free.
+
+        Args:
+            name: of the graph.
+            inputs: shapes by name.
+            outputs: shapes by name.
+            type_of_inputs: one of TensorProto's element types.
+            domains: of the operators beyond ONNX's own, in their version 1.
+        """
+        graph = helper.make_graph(
+            self._nodes, name, _ends(inputs, type_of_inputs), _ends(outputs), initializer=self._weights
+        )
+        opsets = [helper.make_opsetid("", OPSET), *(helper.make_opsetid(domain, 1) for domain in domains)]
         return helper.make_model(graph, producer_name="agnostic", ir_version=IR_VERSION, opset_imports=opsets)
 
 
@@ -62,9 +80,14 @@ def describe(
     model: onnx.ModelProto, doc: str, preprocess: Mapping[str, Any], labels: Sequence[str] | None = None
 ) -> onnx.ModelProto:
     """Write the origin, the class names (ImageNet's, where none are given) and the preprocessing in, in place."""
+    return declare(model, doc, labels=imagenet_labels() if labels is None else labels, preprocess=preprocess)
+
+
+def declare(model: onnx.ModelProto, doc: str, **facts: Any) -> onnx.ModelProto:
+    """Write the origin and what the model says of itself in, in place: each fact as JSON under `agnostic.<name>`."""
     model.doc_string = doc
-    named = json.dumps(imagenet_labels() if labels is None else labels, ensure_ascii=False)
-    helper.set_model_props(model, {"agnostic.labels": named, "agnostic.preprocess": json.dumps(preprocess)})
+    written = {f"agnostic.{name}": json.dumps(value, ensure_ascii=False) for name, value in facts.items()}
+    helper.set_model_props(model, written)
     return model
 
 
@@ -84,5 +107,5 @@ def to_bytes(model: onnx.ModelProto) -> bytes:
     return data
 
 
-def _ends(shapes: Mapping[str, Shape]) -> list[onnx.ValueInfoProto]:
-    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+def _ends(shapes: Mapping[str, Shape], kind: int = TensorProto.FLOAT) -> list[onnx.ValueInfoProto]:
+    return [helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items()]

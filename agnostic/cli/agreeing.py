@@ -6,21 +6,21 @@ from typing import Any
 
 from agnostic import agreement
 from agnostic.cli import common
-from agnostic.cli.explaining import Bars, Report, Request, save_image, slug, stem
+from agnostic.cli.explaining import Bars, Item, Report, Request, save_image, slug
 from agnostic.cli.settings import Tokens
 from agnostic.engine.model import Model
 from agnostic.gallery import is_drawn, short
 from agnostic.methods import Method
 
 
-def agree(request: Request, models: Sequence[Model], tokens: Tokens, name: str, given: Any, bars: Bars) -> Report:
+def agree(request: Request, models: Sequence[Model], tokens: Tokens, item: Item, bars: Bars) -> Report:
     """Explain one input by each method and for each target on all models, and write what they have in common."""
     reports = [
-        _agree_on(request, models, method, settings, target, name, given, bars)
+        _agree_on(request, models, method, settings, target, item, bars)
         for method, settings in tokens.methods
         for target in request.targets or (None,)
     ]
-    report = {"input": name, "consensus": reports}
+    report = {"input": item.name, "consensus": reports}
     if not request.as_json:
         _print(report)
     return report
@@ -32,17 +32,16 @@ def _agree_on(
     method: Method,
     settings: dict[str, Any],
     target: str | None,
-    name: str,
-    given: Any,
+    item: Item,
     bars: Bars,
 ) -> Report:
     found = agreement.consensus(
-        models, given, method.name, target, at=request.at, source=request.source, features=request.features,
+        models, item.given, method.name, target, at=request.at, source=request.source, features=request.features,
         fill=request.fill, baseline=request.baseline, row=request.row, background=request.background,
-        seed=request.seed, batch_size=request.batch_size, progress=bars(f"{name} {method.name}"), **settings,
+        seed=request.seed, batch_size=request.batch_size, progress=bars(f"{item.name} {method.name}"), **settings,
     )  # fmt: skip
     middle = f".{slug(found.explanation.target)}" if len(request.targets) > 1 else ""
-    start = request.out / f"{stem(name)}.consensus.{method.name}{middle}"
+    start = request.out / f"{item.stem}.consensus.{method.name}{middle}"
     files = [_written(found, start.with_name(f"{start.name}.safetensors"))]
     if is_drawn(found.explanation):
         files.append(start.with_name(f"{start.name}.png"))

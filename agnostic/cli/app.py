@@ -115,7 +115,7 @@ def explain(
     model: ModelArgument,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="INPUT…", help="Pictures, tables or .npy arrays; NAME=VALUE for other inputs."),
+        typer.Argument(metavar="INPUT…", help="Pictures, tables, texts or .npy arrays; NAME=VALUE for other inputs."),
     ] = None,
     method: Annotated[
         str, typer.Option("--method", "-m", help="One of `agnostic methods`, or several: a,b,c.")
@@ -131,15 +131,21 @@ def explain(
     at: Annotated[str | None, typer.Option("--at", metavar="LAYER", help="The layer to explain at.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where figures and records go.")] = Path(),
     features: Annotated[
-        str | None, typer.Option("--features", help="superpixels:N, grid:N, or a label map (.npy, .png).")
+        str | None,
+        typer.Option("--features", help="superpixels:N, grid:N, a label map; of a text: words, tokens, sentences."),
     ] = None,
     fill: Annotated[
-        str | None, typer.Option("--fill", help="Where a piece is off: blur, mean, noise, zero, or a colour.")
+        str | None,
+        typer.Option(
+            "--fill", help="A piece off: blur, mean, noise, zero, a colour; a word: remove, mask, unknown, pad."
+        ),
     ] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The input to explain.")] = None,
     baseline: Annotated[float, typer.Option("--baseline", help="Where an entry of an array is off.")] = 0.0,
     text: Annotated[list[str] | None, typer.Option("--text", help="A text to explain; may be repeated.")] = None,
-    row: Annotated[int | None, typer.Option("--row", min=0, metavar="N", help="The row of a table, from 0.")] = None,
+    row: Annotated[
+        int | None, typer.Option("--row", min=0, metavar="N", help="The row of a table, or line of a .txt, from 0.")
+    ] = None,
     background: Annotated[
         Path | None, typer.Option("--background", metavar="FILE", help="Rows that stand in for columns that are off.")
     ] = None,

@@ -4,18 +4,20 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agnostic import api
 from agnostic.cli import common
 from agnostic.cli.settings import Tokens, split_tokens
+from agnostic.cli.words import each_text, has_words, print_words, printable
 from agnostic.engine.model import Model
 from agnostic.engine.opening import load
 from agnostic.errors import InputError, UsageError
 from agnostic.explanation import Explanation, write_whole
 from agnostic.gallery import figure, html, is_drawn, short
-from agnostic.inputs.sample import Sample
+from agnostic.inputs.sample import Sample, Text
 from agnostic.methods import Method, get
 
 if TYPE_CHECKING:
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 
 Bars = Callable[[str], common.Progress]
 Report = dict[str, Any]
+
+
+class Item(NamedTuple):
+    """One input: what it is called, what was given, and how the names of its files begin."""
+
+    name: str
+    given: Any
+    stem: str
 
 
 @dataclass(frozen=True)
@@ -60,10 +70,9 @@ def explain(request: Request) -> int:
     common.output_folder(request.out)
     with common.limits(request.timeout, request.max_memory), common.progress(request.quiet) as bars:
         model = load(request.model, **request.opening)
-        others = [load(other, **request.opening) for other in request.consensus]
-        reports = [
-            _attempt(request, [model, *others], tokens, name, given, bars) for name, given in tokens.inputs.items()
-        ]
+        models = [model, *(load(other, **request.opening) for other in request.consensus)]
+        items = _items(each_text(model, tokens.inputs, request.row))
+        reports = [_attempt(request, models, tokens, item, bars, alone=len(items) == 1) for item in items]
     if request.as_json:
         common.print_json({"model": model.name, "model_sha256": model.sha256, "items": reports})
     return 1 if any("error" in report for report in reports) else 0
@@ -78,27 +87,40 @@ def _chosen(name: str) -> Method:
     return get(name)
 
 
-def _attempt(request: Request, models: list[Model], tokens: Tokens, name: str, given: Any, bars: Bars) -> Report:
+def _items(inputs: Mapping[str, Any]) -> list[Item]:
+    """Give the files of each input a name of their own."""
+    items: list[Item] = []
+    taken: set[str] = set()
+    for name, given in inputs.items():
+        value = given.get("", "") if isinstance(given, Mapping) else given
+        wish = slug(name, "text") if isinstance(value, Text) else stem(name)
+        wishes = (wish if number == 1 else f"{wish}-{number}" for number in count(1))
+        items.append(Item(name, given, next(item for item in wishes if item not in taken)))
+        taken.add(items[-1].stem)
+    return items
+
+
+def _attempt(request: Request, models: list[Model], tokens: Tokens, item: Item, bars: Bars, *, alone: bool) -> Report:
     """Let one of several inputs fail without losing the others; a limit that was hit, or a wrong name, ends the run."""
     from agnostic.cli.agreeing import agree
 
     try:
         if len(models) > 1:
-            return agree(request, models, tokens, name, given, bars)
-        return _explain_one(request, models[0], tokens, name, given, bars)
+            return agree(request, models, tokens, item, bars)
+        return _explain_one(request, models[0], tokens, item, bars)
     except InputError as error:
-        if len(tokens.inputs) == 1:
+        if alone:
             raise
-        common.note(f"{name}: {error}")
-        return {"input": name, "error": str(error), "exit_status": error.exit_status}
+        common.note(printable(f"{item.name}: {error}"))
+        return {"input": item.name, "error": str(error), "exit_status": error.exit_status}
 
 
-def _explain_one(request: Request, model: Model, tokens: Tokens, name: str, given: Any, bars: Bars) -> Report:
+def _explain_one(request: Request, model: Model, tokens: Tokens, item: Item, bars: Bars) -> Report:
     found: list[Explanation] = []
     samples: list[Sample] = []
     for method, settings in tokens.methods:
         sample = api.prepare(
-            model, given, method, source=request.source, features=request.features, fill=request.fill,
+            model, item.given, method, source=request.source, features=request.features, fill=request.fill,
             baseline=request.baseline, seed=request.seed, row=request.row, background=request.background,
         )  # fmt: skip
         if not samples:
@@ -106,11 +128,11 @@ def _explain_one(request: Request, model: Model, tokens: Tokens, name: str, give
         samples.append(sample)
         found += api.answer(
             model, sample, method, request.targets or (None,), settings, at=request.at, seed=request.seed,
-            batch_size=request.batch_size, progress=bars(f"{name} {method.name}"),
+            batch_size=request.batch_size, progress=bars(f"{item.stem} {method.name}"),
         )  # fmt: skip
-    report = _report(model, samples[0], found, _write(request, stem(name), found))
+    report = _report(model, samples[0], found, _write(request, item.stem, found))
     if not request.as_json:
-        _print(model, report)
+        _print(model, report, found)
     return report
 
 
@@ -118,9 +140,11 @@ def _warn(model: Model, sample: Sample, quiet: bool) -> None:
     for line in (*model.notes, *sample.notes):
         common.note(line, quiet)
     if api.untouched(model, sample):
+        what = "tokenizer" if sample.shown.get("kind") == "text" else "preprocessing"
+        flags = "" if what == "tokenizer" else " and --scale, --mean, --std, --channels"
         common.note(
-            "the class scores hardly change when the whole input is replaced: the preprocessing is probably wrong; "
-            "see `agnostic inspect` and --scale, --mean, --std, --channels",
+            f"the class scores hardly change when the whole input is replaced: the {what} is probably wrong; "
+            f"see `agnostic inspect`{flags}",
             quiet,
         )
 
@@ -181,9 +205,9 @@ def _summary(item: Explanation, path: Path) -> Report:
     return {**head, **{k: v for k, v in item.meta.items() if k != "feature_names"}, "record": str(path)}
 
 
-def _print(model: Model, report: Report) -> None:
+def _print(model: Model, report: Report, found: Sequence[Explanation]) -> None:
     console = common.stdout()
-    console.print(f"[bold]{report['input']}[/bold]  {model.name}", markup=True)
+    console.print(f"{printable(report['input'])}  {model.name}", style="bold", markup=False)
     console.print(predictions_table(report["predictions"]))
     rows = common.table("method", "target", "passes", "seconds", "", right=("passes", "seconds"))
     for item in report["explanations"]:
@@ -191,6 +215,8 @@ def _print(model: Model, report: Report) -> None:
             item["method"], short(item["target"]), str(item["evaluations"]), f"{item['seconds']:.1f}", _figures_of(item)
         )
     console.print(rows)
+    if has_words(found):
+        print_words(console, found)
     for path in [*report["figures"], *(item["record"] for item in report["explanations"])]:
         console.print(f"wrote {path}", style="dim", markup=False)
 
@@ -225,10 +251,10 @@ def stem(name: str) -> str:
     return last if re.fullmatch(r"[\w.-]+", last) else slug(last)
 
 
-def slug(text: str) -> str:
-    """Turn a target into a piece of a file name.
+def slug(text: str, otherwise: str = "target") -> str:
+    """Turn a target or a text into a piece of a file name.
 
     >>> slug("tabby, tabby cat - espresso")
     'tabby-tabby-cat-espresso'
     """
-    return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60] or "target"
+    return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60] or otherwise

@@ -110,7 +110,7 @@ def methods(name: str | None, *, as_json: bool) -> int:
     """Print all methods, one method's options, or what can run on a model."""
     if name is None:
         return _list_methods(as_json)
-    if name in {item.name for item in (*all_methods(), *global_methods())}:
+    if name in _names():
         return _show_method(find(name), as_json)
     if name in models.names() or Path(name).exists():
         return _list_available(load(name), as_json)
@@ -118,9 +118,13 @@ def methods(name: str | None, *, as_json: bool) -> int:
     return 0
 
 
+def _names() -> set[str]:
+    return {item.name for item in all_methods()} | {item.name for item in global_methods()}
+
+
 def _list_methods(as_json: bool) -> int:
     if as_json:
-        common.print_json({"methods": [_method(item) for item in (*all_methods(), *global_methods())]})
+        common.print_json({"methods": [*map(_method, all_methods()), *map(_method, global_methods())]})
         return 0
     rows = common.table("method", "needs", "what it does")
     for item in all_methods():

@@ -1,4 +1,4 @@
-"""`agnostic summarize`: a method over a data set; tables, figures, records and a prior written, the top of it printed."""
+"""`agnostic summarize`: a method over a data set; tables, figures, records and a prior are written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +129,9 @@ def _table(item: Summary) -> Any:
     numbers = [name for name in lines[0] if name not in ("feature", "value")]
     table = common.table(*lines[0], right=tuple(numbers))
     for line in lines:
-        table.add_row(
-            *(common.plain(f"{value:.4g}" if isinstance(value, float) else str(value)) for value in line.values())
-        )
+        table.add_row(*(common.plain(_cell(value)) for value in line.values()))
     return table
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -18,6 +18,7 @@ Rgba = npt.NDArray[np.float32]
 
 ORANGE, BLUE = (217, 112, 43), (47, 111, 208)  # two compared targets
 TEAL, CORAL = (90, 167, 158), (232, 138, 109)  # influence for and against
+AMBER = (222, 166, 66)  # influence of whatever sign, where it is no map
 MIDDLE = (128, 128, 128)  # the picture on which a map's steps are even, and on which its colour bar is drawn
 
 _STEPS = 256

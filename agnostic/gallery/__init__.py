@@ -1,8 +1,8 @@
 """Figures of explanations: of pictures, and of whatever else explains itself in a figure or a page of its own.
 
 A kind of input is one module here with `figure(explanations, *, heading, dark) -> Image`, for explanations of one
-sample, and, where it can be read as a page too, `html(explanations, *, heading) -> str`. It is found by the `kind` that
-its samples carry in `meta["shown"]`.
+sample, and, where it can be read as a page too, `html(explanations, *, heading) -> str` and, for notebooks,
+`snippet(explanations) -> str`. It is found by the `kind` that its samples carry in `meta["shown"]`.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ from agnostic.gallery.pictures import short
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["KINDS", "figure", "html", "is_drawn", "short"]
+__all__ = ["KINDS", "figure", "html", "is_drawn", "short", "snippet"]
 
 # The kinds of samples that are no pictures, and the module of each.
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {"text": "agnostic.gallery.words"}
 
 
 def is_drawn(explanation: Explanation) -> bool:
@@ -50,6 +50,16 @@ def html(explanations: Sequence[Explanation], *, heading: str = "") -> str | Non
     """
     write: Callable[..., str] | None = getattr(_module(explanations), "html", None)
     return None if write is None else write(explanations, heading=heading)
+
+
+def snippet(explanation: Explanation) -> str | None:
+    """Write an explanation as a piece of a page, for a notebook; None where its kind is shown as a figure.
+
+    Raises:
+        UsageError: it cannot be drawn.
+    """
+    write: Callable[..., str] | None = getattr(_module([explanation]), "snippet", None)
+    return None if write is None else write([explanation])
 
 
 def _module(explanations: Sequence[Explanation]) -> Any:

@@ -47,7 +47,7 @@ def figure(explanations: Sequence[Explanation], *, heading: str = "", dark: bool
     if len(explanations) == 1 and explanations[0].segments is not None:
         panels.append(_pieces_panel(explanations[0]))
     rows = [panels] if len(panels) <= COLUMNS else _grid(panels, explanations, targets)
-    return draw_figure(rows, footer=_footer(explanations), heading=heading, dark=dark)
+    return draw_figure(rows, footer=footer(explanations), heading=heading, dark=dark)
 
 
 def _check(explanations: Sequence[Explanation]) -> None:
@@ -91,7 +91,7 @@ def _heat_panel(item: Explanation, scale: Scale, accent: Colour | None) -> Panel
     return Panel(
         _picture(item),
         item.method,
-        _caption(item),
+        caption(item),
         values=item.values,
         segments=item.segments,
         style="heat",
@@ -113,7 +113,7 @@ def _pieces_panel(item: Explanation) -> Panel:
     )
 
 
-def _caption(item: Explanation) -> str:
+def caption(item: Explanation) -> str:
     """Target, probability, and the one number that says how far to trust the map."""
     if item.meta.get("class_agnostic"):
         # The map is the same for all targets: to name one would say that it is of that one.
@@ -146,7 +146,8 @@ def _short_value(value: Any) -> str:
     return f"of {len(value)} names" if isinstance(value, Mapping) else str(value)
 
 
-def _footer(explanations: Sequence[Explanation]) -> str:
+def footer(explanations: Sequence[Explanation]) -> str:
+    """Say what it takes to repeat explanations of one input: model, settings, seed."""
     meta = explanations[0].meta
     parts = [str(meta.get("model", "")), f"sha256 {str(meta.get('model_sha256', ''))[:12]}"]
     for item in {item.method: item for item in explanations}.values():

@@ -13,7 +13,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from agnostic.engine.runtime import as_dtype
 from agnostic.engine.sweep import Rows
+from agnostic.engine.target import Array
 from agnostic.errors import UsageError
 
 Array32 = npt.NDArray[np.float32]
@@ -83,6 +85,16 @@ class Features(ABC):
         for row, box in enumerate(boxes):
             keep[row, self.labels[tuple(slice(start, stop) for start, stop in box)].ravel()] = False
         self.blend(keep[:, : self.count], rows)
+
+    def emptied(self, arrays: Rows) -> dict[str, Array]:
+        """Give the written inputs, one row each, with every feature off and every position in its place.
+
+        Args:
+            arrays: the sample's own, by input name (1, ...).
+        """
+        rows = {name: np.empty(arrays[name][:1].shape, kind) for name, kind in self.inputs.items()}
+        self.blend(np.zeros((1, self.count), np.bool_), rows)
+        return {name: as_dtype(row, arrays[name].dtype) for name, row in rows.items()}
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from agnostic.errors import InputError, UsageError, unknown
 from agnostic.inputs.array import array_sample, complete, read_array
 from agnostic.inputs.image import declared_or_assumed, image_sample, picture_input, pixel_sample
 from agnostic.inputs.sample import Sample
+from agnostic.inputs.text import is_text, text_sample, texts_in
 
 Anything = Any
 DEFAULT_FEATURES = "superpixels"
@@ -67,7 +68,7 @@ class Kind(NamedTuple):
     apart: Callable[[Model, Anything, Reading], list[tuple[str, Anything]]] | None = None
 
 
-KINDS: tuple[Kind, ...] = ()
+KINDS: tuple[Kind, ...] = (Kind(is_text, text_sample),)
 
 
 def read_sample(model: Model, given: Anything, reading: Reading | None = None, **how: Any) -> Sample:
@@ -75,8 +76,8 @@ def read_sample(model: Model, given: Anything, reading: Reading | None = None, *
 
     Args:
         model: the model.
-        given: a path (picture or .npy), a PIL image, pixels (uint8), the array of the explained input, or any of
-            these by input name ("" is the input that fits).
+        given: a path (picture or .npy), a PIL image, pixels (uint8), the array of the explained input, a text where
+            the model eats text, or any of these by input name ("" is the input that fits).
         reading: how to read it.
         **how: the fields of `Reading`, where none is given.
 
@@ -92,6 +93,11 @@ def read_sample(model: Model, given: Anything, reading: Reading | None = None, *
         if any(kind.recognises(model, name, value, reading) for name, value in by_name.items()):
             return kind.sample(model, by_name, reading)
     return _picture_or_array(model, by_name, reading)
+
+
+def several_of(model: Model, given: Anything) -> list[Anything] | None:
+    """Return what is given as a list of samples, such as several texts; None where it is one."""
+    return texts_in(model, given)
 
 
 def _picture_or_array(model: Model, by_name: dict[str, Anything], reading: Reading) -> Sample:

@@ -12,9 +12,9 @@ from agnostic.errors import InputError
 from agnostic.inputs.array import read_array
 from agnostic.inputs.reading import KINDS, Reading
 from agnostic.inputs.sample import Text
+from agnostic.inputs.text import lines_of
 
 PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-LARGEST_TEXT = 2**26
 
 
 class Single(NamedTuple):
@@ -81,18 +81,7 @@ def _is_hidden(file: Path, folder: Path) -> bool:
 
 
 def _lines(path: Path) -> Iterator[Single]:
-    try:
-        if path.stat().st_size > LARGEST_TEXT:
-            raise InputError(f"{path}: larger than {LARGEST_TEXT >> 20} MB")
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8; save it as UTF-8, one text a line") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {(error.strerror or '').lower()}") from error
-    found = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
-    if not found:
-        raise InputError(f"{path}: nothing in it; expected one text a line")
-    yield from (Single(f"{path.name} line {number}", Text(line)) for number, line in found)
+    yield from (Single(f"{path.stem}-{number}", Text(line)) for number, line in enumerate(lines_of(path), start=1))
 
 
 def _rows(model: Model, values: np.ndarray[Any, Any], name: str, reading: Reading) -> Iterator[Single]:

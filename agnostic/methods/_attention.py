@@ -163,7 +163,7 @@ def attribution(task: Task, tokens: Array32, found: Chain, **facts: Any) -> Attr
     else:
         values = _along(tokens, features.shape)
     bases = np.full(len(tokens), np.nan)
-    return Attribution(values, bases, facts=found.facts(**facts), detail=tokens)
+    return Attribution(values, bases, facts=found.facts(signed=False, **facts), detail=tokens)
 
 
 def _along(tokens: Array32, shape: tuple[int, ...]) -> Array32:

@@ -37,6 +37,8 @@ def baseline(task: Task, kind: str, number: int = 0) -> Array32:
     """
     if kind == "zero":
         return np.zeros_like(task.origin)
+    if task.at is not None and task.at == task.sample.differentiable:
+        return _at_stand_in(task, kind, number)
     stored = np.empty((1, *task.sample.arrays[task.sample.source].shape[1:]), np.float32)
     task.sample.numbers.view(stored)[0] = _over_positions(task, kind, number)
     if task.at is None:
@@ -44,6 +46,17 @@ def baseline(task: Task, kind: str, number: int = 0) -> Array32:
         return held
     arrays = {**task.sample.arrays, task.sample.source: stored}
     return np.ascontiguousarray(task.model.activations(arrays, task.at)[0], np.float32)
+
+
+def _at_stand_in(task: Task, kind: str, number: int) -> Array32:
+    """Make a baseline of the tensor that stands for an input of integers: what it holds where everything is off."""
+    if kind == "noise":
+        random = np.random.default_rng([task.seed, number])
+        return random.uniform(task.origin.min(), task.origin.max(), task.origin.shape).astype(np.float32)
+    if kind != "fill":
+        raise UsageError(f"--baselines {kind}: this input has no such; expected {', '.join(_PLAIN)}")
+    sample = task.sample
+    return task.held({**sample.arrays, **sample.features.emptied(sample.arrays)})
 
 
 def _over_positions(task: Task, kind: str, number: int) -> Array32:

@@ -45,13 +45,18 @@ def attribution(
     """
     found = found.astype(np.float32, copy=False)
     bases = np.full(len(found), np.nan) if base_values is None else base_values
-    return Attribution(_placed(task, found, channels), bases, facts=facts or [{}] * len(found), detail=found)
+    # Sizes speak neither for nor against; whoever shows them has to know.
+    more = {} if channels == "sum" else {"signed": False}
+    told = [{**fact, **more} for fact in facts or [{}] * len(found)]
+    return Attribution(_placed(task, found, channels), bases, facts=told, detail=found)
 
 
 def _placed(task: Task, found: Array32, channels: Literal["sum", "largest"]) -> Array32:
     """Bring (targets, *source axes) to the sample's positions, or where a layer has none in it, to the layer's own."""
     if task.at is None:
         return _over_channels(task.sample.numbers.view(found), channels)
+    if task.at == task.sample.differentiable:
+        return _over_channels(np.moveaxis(found, -1, 1), channels)
     layer = task.model.layer(task.at)
     if layer.kind == "vector":
         return found

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.engine.autograd import GradientOf
+from agnostic.engine.autograd import INSTEAD, GradientOf
 from agnostic.engine.gradients import GradientBlock, Parity, Points, certified, gradient_sweep, random_parity
 from agnostic.engine.model import Model
 from agnostic.engine.sweep import Block, Perturbation, Progress, Rows, WriteRows, over_draws, sweep
-from agnostic.engine.target import Floats, Target
-from agnostic.errors import UsageError, unknown
+from agnostic.engine.target import Array, Floats, Target
+from agnostic.errors import ModelError, UsageError, unknown
 from agnostic.inputs.features import Keep
 from agnostic.inputs.sample import Sample
 
@@ -148,9 +148,23 @@ class Task:
     @cached_property
     def origin(self) -> npt.NDArray[np.float32]:
         """What that tensor holds on the sample, one row without the batch axis, in its own axis order, float32."""
-        arrays = self.sample.arrays
-        held = arrays[self.source] if self.at is None else self.model.activations(arrays, self.at)
-        return np.ascontiguousarray(held[0], np.float32)
+        return self.held(self.sample.arrays)
+
+    def held(self, arrays: Mapping[str, Array]) -> npt.NDArray[np.float32]:
+        """What the tensor that is explained holds on given inputs, one row each: shaped like `origin`.
+
+        Raises:
+            ModelError: it holds no numbers.
+        """
+        if self.at is None:
+            found = arrays[self.source]
+            if found.dtype == object:
+                raise ModelError(f"no gradient here: {self.source!r} holds no numbers; {INSTEAD}")
+        elif self.at == self.sample.differentiable:
+            found = self.model.run(arrays, [self.at])[self.at]
+        else:
+            found = self.model.activations(arrays, self.at)
+        return np.ascontiguousarray(found[0], np.float32)
 
     def gradient_sweep(
         self,
