@@ -203,11 +203,11 @@ def _clusters(question: _Question, method: Method, count: int, layer: str | None
     Raises:
         UsageError: the pieces have names of their own already.
     """
-    at = question.model.layer(layer).name if layer else clustering.usual_layer(question.model)
-    vectors = []
+    at, vectors = "", []
     for _, sample in _samples(question, method, {}, told=False):
         if sample.features.identities is not None:
             raise UsageError(f"the features of {sample.name!r} have names of their own; drop --clusters")
+        at = at or (question.model.layer(layer).name if layer else clustering.usual_layer(question.model))
         vectors.append(clustering.piece_vectors(question.model, sample, at))
     return clustering.cluster(vectors, at, count, question.reading.seed)
 

@@ -27,7 +27,7 @@ class Clusters:
 
     Attributes:
         layer: whose activations were pooled.
-        centres: (K, C) float32, of length one.
+        centres: (K, C) float32, the means of their pieces' vectors.
     """
 
     layer: str
@@ -39,8 +39,12 @@ class Clusters:
 
     def numbers(self, vectors: Array32) -> npt.NDArray[np.intp]:
         """Find the nearest cluster of each piece: (pieces, C) to (pieces,)."""
-        nearest: npt.NDArray[np.intp] = np.argmax(vectors @ self.centres.T, axis=1)
+        nearest: npt.NDArray[np.intp] = np.argmax(self.likeness(vectors), axis=1)
         return nearest
+
+    def likeness(self, vectors: Array32) -> Array32:
+        """Say how near each piece lies to each cluster: (pieces, C) to (pieces, K), larger the nearer."""
+        return np.asarray(vectors @ self.centres.T - np.square(self.centres).sum(axis=1) / 2, np.float32)
 
     def named(self, model: Model, sample: Sample) -> Sample:
         """Give the pieces of a sample the names of their clusters.
@@ -59,7 +63,7 @@ class Clusters:
 
 
 def cluster(vectors: Sequence[Array32], layer: str, count: int, seed: int) -> Clusters:
-    """Find clusters among the pieces of all samples by k-means on the sphere.
+    """Find clusters among the pieces of all samples by k-means.
 
     Raises:
         UsageError: there are fewer pieces than clusters, or scikit-learn is not installed.
@@ -72,7 +76,7 @@ def cluster(vectors: Sequence[Array32], layer: str, count: int, seed: int) -> Cl
     if not 2 <= count <= len(points):
         raise UsageError(f"--clusters {count}: expected 2 to {len(points)}, the pieces of all pictures together")
     centres = KMeans(count, n_init=4, random_state=seed).fit(points).cluster_centers_
-    return Clusters(layer, _unit(centres))
+    return Clusters(layer, centres.astype(np.float32))
 
 
 def piece_vectors(model: Model, sample: Sample, layer: str) -> Array32:

@@ -30,8 +30,7 @@ class Examples:
         """Take a sample's pieces into account."""
         if sample.pixels is None:
             return
-        vectors = piece_vectors(model, sample, self._clusters.layer)
-        likeness = vectors @ self._clusters.centres.T
+        likeness = self._clusters.likeness(piece_vectors(model, sample, self._clusters.layer))
         for piece, cluster in enumerate(likeness.argmax(axis=1)):
             kept = self._kept.setdefault(int(cluster), [])
             near = float(likeness[piece, cluster])
