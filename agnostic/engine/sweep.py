@@ -20,6 +20,8 @@ from agnostic.errors import ItemError
 # Larger batches are no faster on a CPU, whose caches their hidden layers leave, and cost memory. Rows of a few numbers
 # are no work: there the call costs more than the row, so a batch holds about this many numbers.
 DEFAULT_BATCH, MOST_ROWS, NUMBERS = 4, 1024, 2**14
+# A row of tokens or a text is little to write and may be much to run; more of them at once are no faster.
+MOST_TOKENS = 32
 
 Write = Callable[[int, int, npt.NDArray[np.float32]], None]
 Rows = Mapping[str, Array]
@@ -108,9 +110,13 @@ def usual_batch(arrays: Mapping[str, Array], inputs: Iterable[str]) -> int:
 
     >>> usual_batch({"image": np.zeros((1, 3, 224, 224))}, ["image"]), usual_batch({"row": np.zeros((1, 30))}, ["row"])
     (4, 546)
+    >>> usual_batch({"ids": np.zeros((1, 12), np.int64)}, ["ids"])
+    32
     """
-    largest = max(int(arrays[name][0].size) for name in inputs)
-    return max(DEFAULT_BATCH, min(MOST_ROWS, NUMBERS // max(largest, 1)))
+    written = [arrays[name] for name in inputs]
+    largest = max(int(array[0].size) for array in written)
+    tokens = any(array.dtype == object or (array.dtype.kind in "iu" and array[0].size > 1) for array in written)
+    return max(DEFAULT_BATCH, min(MOST_TOKENS if tokens else MOST_ROWS, NUMBERS // max(largest, 1)))
 
 
 def _feeds(model: Model, arrays: Mapping[str, Array], rows: Rows, count: int) -> dict[str, Array]:

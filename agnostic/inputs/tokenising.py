@@ -7,7 +7,7 @@ rule for what its words are. Both give `Tokens`.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from agnostic.errors import InputError, UsageError, missing_extra
 from agnostic.inputs.words import Span
@@ -15,7 +15,9 @@ from agnostic.inputs.words import Span
 DEFAULT_PATTERN = r"\w+|[^\w\s]"
 # A pattern comes with the model file: one that can be matched in ever so many ways is no pattern but an endless loop.
 _LONGEST_PATTERN = 200
+_ONE_LETTER = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]")
 _UNBOUNDED = re.compile(r"[*+]|\{\d*,\d*\}")
+_REPEATED_GROUP = re.compile(r"\)[*+{]|\(\?[^:]")
 
 
 @dataclass(frozen=True)
@@ -95,28 +97,33 @@ class Vocabulary:
         return Tokens(tuple(number for number, _ in kept), zeros, zeros, tuple(span for _, span in kept))
 
 
-def pattern_of(text: Any, lowercase: bool, origin: str) -> "re.Pattern[str]":
+def pattern_of(text: str, lowercase: bool, origin: str) -> "re.Pattern[str]":
     """Compile the pattern of a token, after checking that it cannot be matched in ever so many ways.
 
     Raises:
         UsageError: it is no pattern, or one that repeats what repeats.
     """
-    plain = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", text if isinstance(text, str) else "(")
-    loops = any(len(_UNBOUNDED.findall(part)) > 1 for part in plain.split("|"))
-    if (
-        loops
-        or re.search(r"\)[*+{]|\(\?[^:u]", plain)
-        or re.search(r"\\[1-9]", str(text))
-        or len(plain) > _LONGEST_PATTERN
-    ):
+    if not _is_plain(text):
         raise UsageError(
-            f"{origin}: pattern {str(text)[:60]!r}: expected a plain one such as {DEFAULT_PATTERN!r}, whose "
-            "alternatives repeat one thing each"
+            f"{origin}: pattern {text[:60]!r}: expected a plain one such as {DEFAULT_PATTERN!r}, whose alternatives "
+            "repeat one thing each"
         )
     try:
         return re.compile(text, re.IGNORECASE if lowercase else 0)
     except re.error as error:
         raise UsageError(f"{origin}: pattern {text!r}: {error}") from error
+
+
+def _is_plain(text: str) -> bool:
+    """Whether each alternative repeats one thing at most, no group repeats, and nothing looks around or back."""
+    plain = _ONE_LETTER.sub("x", text.removeprefix("(?u)"))
+    alternatives = [plain] if "(" in plain else plain.split("|")
+    return (
+        len(text) <= _LONGEST_PATTERN
+        and all(len(_UNBOUNDED.findall(part)) <= 1 for part in alternatives)
+        and not _REPEATED_GROUP.search(plain)
+        and not re.search(r"\\[1-9]", text)
+    )
 
 
 class HuggingFace:
