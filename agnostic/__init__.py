@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agnostic import converters, models
+    from agnostic.agreement import consensus
     from agnostic.api import explain
     from agnostic.engine.model import Model
     from agnostic.engine.opening import load
@@ -19,18 +20,36 @@ if TYPE_CHECKING:
     from agnostic.errors import AgnosticError
     from agnostic.explanation import Explanation
     from agnostic.gallery import figure
+    from agnostic.summarizing import summarize
+    from agnostic.summary import Summary
 
 __version__ = "0.1.0"
-__all__ = ["AgnosticError", "Explanation", "Model", "Target", "converters", "explain", "figure", "load", "models"]
+__all__ = [
+    "AgnosticError",
+    "Explanation",
+    "Model",
+    "Summary",
+    "Target",
+    "consensus",
+    "converters",
+    "explain",
+    "figure",
+    "load",
+    "models",
+    "summarize",
+]
 
 _HOMES = {
     "AgnosticError": "errors",
     "Explanation": "explanation",
     "Model": "engine.model",
+    "Summary": "summary",
     "Target": "engine.target",
+    "consensus": "agreement",
     "explain": "api",
     "figure": "gallery",
     "load": "engine.opening",
+    "summarize": "summarizing",
 }
 
 

@@ -1,5 +1,6 @@
 """The verbs behind the public face: open the model, make the sample, resolve the target, call the method."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -174,8 +175,23 @@ def answer(
         at = sample.differentiable
     if at is not None and not {"activations", "gradient"} & set(method.needs):
         raise UsageError(f"{method.name} looks at no layer; drop --at {at}")
-    resolved = tuple(_resolve(model, sample, item) for item in targets)
-    return run(method, Task(model, sample, resolved, seed, at, batch_size, progress), method.settings(settings))
+    wanted = tuple(resolved(model, sample, item) for item in targets)
+    settings, sample = _with_prior(model, sample, method, settings)
+    return run(method, Task(model, sample, wanted, seed, at, batch_size, progress), method.settings(settings))
+
+
+def _with_prior(
+    model: Model, sample: Sample, method: Method, settings: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Sample]:
+    """Read the file of a prior, take from it what the method leans on, and name the sample's pieces as it does."""
+    from agnostic.summary.priors import Prior
+
+    prior = settings.get("prior")
+    if isinstance(prior, str | os.PathLike):
+        prior = Prior.load(prior)
+    if not isinstance(prior, Prior):
+        return settings, sample
+    return {**settings, "prior": prior.weights(method.name)}, prior.named(model, sample)
 
 
 def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanation]:
@@ -308,10 +324,10 @@ def _per_class(values: npt.NDArray[np.generic], axis: int) -> Floats:
     return means
 
 
-def _resolve(model: Model, sample: Sample, target: OneTarget) -> Target:
+def resolved(model: Model, sample: Sample, target: OneTarget) -> Target:
     """Resolve what depends on the sample: `top` (the predicted class), and `... vs rest`."""
     if isinstance(target, str) and target.strip().endswith(VERSUS_REST):
-        alone = _resolve(model, sample, target.strip().removesuffix(VERSUS_REST))
+        alone = resolved(model, sample, target.strip().removesuffix(VERSUS_REST))
         (contrast,) = against_rivals(model, sample, (alone,))
         return Target(contrast.terms, alone.name + VERSUS_REST)
     if target is None or (isinstance(target, str) and target.strip() == "top"):

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args, get_origin
@@ -173,6 +173,8 @@ def values_of(annotation: Any) -> str:
     """Write a type as a person reads it: int, 'a|b', int,int,..."""
     if get_origin(annotation) is tuple:
         return f"{get_args(annotation)[0].__name__},..."
+    if get_origin(annotation) is Mapping:
+        return "FILE"
     if get_args(annotation):
         return "|".join(item if isinstance(item, str) else values_of(item) for item in get_args(annotation))
     return "none" if annotation is type(None) else str(getattr(annotation, "__name__", annotation))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agnostic import api
 from agnostic.cli import common
@@ -14,17 +14,20 @@ from agnostic.cli.settings import Tokens, split_tokens
 from agnostic.cli.words import each_text, has_words, print_words, printable
 from agnostic.engine.model import Model
 from agnostic.engine.opening import load
-from agnostic.errors import InputError
+from agnostic.errors import InputError, UsageError
 from agnostic.explanation import Explanation, write_whole
 from agnostic.gallery import figure, html, is_drawn, short
 from agnostic.inputs.sample import Sample, Text
-from agnostic.methods import get
+from agnostic.methods import Method, get
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Bars = Callable[[str], common.Progress]
 Report = dict[str, Any]
 
 
-class _Item(NamedTuple):
+class Item(NamedTuple):
     """One input: what it is called, what was given, and how the names of its files begin."""
 
     name: str
@@ -49,6 +52,7 @@ class Request:
     texts: tuple[str, ...]
     row: int | None
     background: Path | None
+    consensus: tuple[str, ...]
     dark: bool
     as_json: bool
     seed: int
@@ -61,35 +65,49 @@ class Request:
 
 def explain(request: Request) -> int:
     """Explain every input; the exit status says whether all went well."""
-    methods = [get(name.strip()) for name in request.methods.split(",") if name.strip()]
+    methods = [_chosen(name.strip()) for name in request.methods.split(",") if name.strip()]
     tokens = split_tokens(request.tokens, methods, request.texts)
     common.output_folder(request.out)
     with common.limits(request.timeout, request.max_memory), common.progress(request.quiet) as bars:
         model = load(request.model, **request.opening)
+        models = [model, *(load(other, **request.opening) for other in request.consensus)]
         items = _items(each_text(model, tokens.inputs, request.row))
-        reports = [_attempt(request, model, tokens, item, bars, alone=len(items) == 1) for item in items]
+        reports = [_attempt(request, models, tokens, item, bars, alone=len(items) == 1) for item in items]
     if request.as_json:
         common.print_json({"model": model.name, "model_sha256": model.sha256, "items": reports})
     return 1 if any("error" in report for report in reports) else 0
 
 
-def _items(inputs: Mapping[str, Any]) -> list[_Item]:
+def _chosen(name: str) -> Method:
+    """Look a method of one input up, and say where those of data sets are."""
+    from agnostic.summary import global_methods
+
+    if name in {item.name for item in global_methods()}:
+        raise UsageError(f"{name} asks about many inputs: agnostic summarize MODEL INPUT... --method {name}")
+    return get(name)
+
+
+def _items(inputs: Mapping[str, Any]) -> list[Item]:
     """Give the files of each input a name of their own."""
-    items: list[_Item] = []
+    items: list[Item] = []
     taken: set[str] = set()
     for name, given in inputs.items():
         value = given.get("", "") if isinstance(given, Mapping) else given
         wish = slug(name, "text") if isinstance(value, Text) else stem(name)
         wishes = (wish if number == 1 else f"{wish}-{number}" for number in count(1))
-        items.append(_Item(name, given, next(item for item in wishes if item not in taken)))
+        items.append(Item(name, given, next(item for item in wishes if item not in taken)))
         taken.add(items[-1].stem)
     return items
 
 
-def _attempt(request: Request, model: Model, tokens: Tokens, item: _Item, bars: Bars, *, alone: bool) -> Report:
+def _attempt(request: Request, models: list[Model], tokens: Tokens, item: Item, bars: Bars, *, alone: bool) -> Report:
     """Let one of several inputs fail without losing the others; a limit that was hit, or a wrong name, ends the run."""
+    from agnostic.cli.agreeing import agree
+
     try:
-        return _explain_one(request, model, tokens, item, bars)
+        if len(models) > 1:
+            return agree(request, models, tokens, item, bars)
+        return _explain_one(request, models[0], tokens, item, bars)
     except InputError as error:
         if alone:
             raise
@@ -97,7 +115,7 @@ def _attempt(request: Request, model: Model, tokens: Tokens, item: _Item, bars: 
         return {"input": item.name, "error": str(error), "exit_status": error.exit_status}
 
 
-def _explain_one(request: Request, model: Model, tokens: Tokens, item: _Item, bars: Bars) -> Report:
+def _explain_one(request: Request, model: Model, tokens: Tokens, item: Item, bars: Bars) -> Report:
     found: list[Explanation] = []
     samples: list[Sample] = []
     for method, settings in tokens.methods:
@@ -160,8 +178,13 @@ def _draw(request: Request, stem: str, found: Sequence[Explanation]) -> list[Pat
 
 def save_figure(found: Sequence[Explanation], path: Path, *, heading: str = "", dark: bool = False) -> None:
     """Draw explanations of one picture into a PNG file, whole or not at all."""
+    save_image(figure(found, heading=heading, dark=dark), path)
+
+
+def save_image(image: "Image", path: Path) -> None:
+    """Write a picture as a PNG file, whole or not at all."""
     buffer = io.BytesIO()
-    figure(found, heading=heading, dark=dark).save(buffer, "PNG", compress_level=6)
+    image.save(buffer, "PNG", compress_level=6)
     write_whole(path, buffer.getvalue())
 
 

@@ -14,7 +14,12 @@ from agnostic.engine.preprocess import Preprocess
 from agnostic.errors import InputError
 from agnostic.inputs.image import declared_or_assumed, picture_input
 from agnostic.inputs.text_facts import summary
-from agnostic.methods import Method, all_methods, get
+from agnostic.methods import Method, all_methods
+from agnostic.summarizing import find
+from agnostic.summary import GlobalMethod, global_methods
+
+# What the methods of `agnostic summarize` need.
+OF_DATA = "data set"
 
 
 def inspect(source: str, how: Mapping[str, Any], *, as_json: bool) -> int:
@@ -110,26 +115,32 @@ def methods(name: str | None, *, as_json: bool) -> int:
     """Print all methods, one method's options, or what can run on a model."""
     if name is None:
         return _list_methods(as_json)
-    if name in {item.name for item in all_methods()}:
-        return _show_method(get(name), as_json)
+    if name in _names():
+        return _show_method(find(name), as_json)
     if name in models.names() or Path(name).exists():
         return _list_available(load(name), as_json)
-    get(name)
+    find(name)
     return 0
+
+
+def _names() -> set[str]:
+    return {item.name for item in all_methods()} | {item.name for item in global_methods()}
 
 
 def _list_methods(as_json: bool) -> int:
     if as_json:
-        common.print_json({"methods": [_method(item) for item in all_methods()]})
+        common.print_json({"methods": [*map(_method, all_methods()), *map(_method, global_methods())]})
         return 0
     rows = common.table("method", "needs", "what it does")
     for item in all_methods():
         rows.add_row(item.name, ", ".join(item.needs), item.summary)
+    for of_data in global_methods():
+        rows.add_row(of_data.name, OF_DATA, of_data.summary)
     common.stdout().print(rows)
     return 0
 
 
-def _show_method(method: Method, as_json: bool) -> int:
+def _show_method(method: Method | GlobalMethod, as_json: bool) -> int:
     if as_json:
         common.print_json(_method(method))
         return 0
@@ -151,6 +162,7 @@ def _list_available(model: Model, as_json: bool) -> int:
     return 0
 
 
-def _method(method: Method) -> dict[str, Any]:
+def _method(method: Method | GlobalMethod) -> dict[str, Any]:
     options = common.option_mapping(method.options)
-    return {"name": method.name, "needs": list(method.needs), "summary": method.summary, "options": options}
+    needs = list(method.needs) if isinstance(method, Method) else [OF_DATA]
+    return {"name": method.name, "needs": needs, "summary": method.summary, "options": options}

@@ -110,11 +110,20 @@ def _read(text: str, kind: Any) -> Any:
         return _read_bool(text)
     if get_origin(kind) is tuple:
         return tuple(get_args(kind)[0](item) for item in text.split(","))
+    if get_origin(kind) is Mapping:
+        return _file_name(text)
     if get_origin(kind) is Literal:
         if text not in get_args(kind):
             raise ValueError(text)
         return text
     return kind(text)
+
+
+def _file_name(text: str) -> str:
+    """A mapping is too long for a line: it is given as the file that holds it, which `api` reads."""
+    if text.lower() == "none":
+        raise ValueError(text)
+    return text
 
 
 def _read_bool(text: str) -> bool:
@@ -129,6 +138,8 @@ def _kind_name(kind: Any) -> str:
         return " or ".join(get_args(kind))
     if get_origin(kind) is tuple:
         return "numbers with commas between them"
+    if get_origin(kind) is Mapping:
+        return "a file"
     return {int: "a whole number", float: "a number", bool: "true or false", type(None): "none"}.get(kind, "text")
 
 

@@ -1,7 +1,7 @@
 """Figures of explanations of a picture: one beside it, or several targets and methods side by side."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +122,9 @@ def caption(item: Explanation) -> str:
         parts = [short(item.target)]
     else:
         parts = [f"{short(item.target)} {item.meta['probability']:.2f}"]
-    if item.meta.get("parity") is not None:
+    if item.meta.get("agreement") is not None:
+        parts.append(f"agreement {item.meta['agreement']:.2f}")
+    elif item.meta.get("parity") is not None:
         parts.append(f"parity {item.meta['parity']['largest']:.0e}")
     elif item.meta.get("r2") is not None:
         parts.append(f"fit R² {item.meta['r2']:.2f}")
@@ -139,11 +141,16 @@ def short(target: str) -> str:
     return target.split(",")[0]
 
 
+def _short_value(value: Any) -> str:
+    """Say how long a mapping is, such as a prior, rather than all that is in it."""
+    return f"of {len(value)} names" if isinstance(value, Mapping) else str(value)
+
+
 def footer(explanations: Sequence[Explanation]) -> str:
     """Say what it takes to repeat explanations of one input: model, settings, seed."""
     meta = explanations[0].meta
     parts = [str(meta.get("model", "")), f"sha256 {str(meta.get('model_sha256', ''))[:12]}"]
     for item in {item.method: item for item in explanations}.values():
-        settings = ", ".join(f"{name} {value}" for name, value in item.meta.get("settings", {}).items())
+        settings = ", ".join(f"{name} {_short_value(value)}" for name, value in item.meta.get("settings", {}).items())
         parts.append(f"{item.method} ({settings})" if settings else item.method)
     return " · ".join([*parts, f"seed {meta.get('seed', 0)}"])

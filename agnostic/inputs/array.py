@@ -97,8 +97,9 @@ def array_sample(
     groups = np.arange(x.size).reshape(x.shape[1:]) if labels is None else np.asarray(labels)
     names = feature_names(groups)
     features = NumericFeatures(
-        source=source, x=x, fill=fill, labels=groups.astype(np.int32), view=lambda out: out[:, None], names=names
-    )
+        source=source, x=x, fill=fill, labels=groups.astype(np.int32), view=lambda out: out[:, None], names=names,
+        identities=names,
+    )  # fmt: skip
     return Sample(arrays, source, features, name, notes=notes)
 
 

@@ -69,7 +69,10 @@ class Features(ABC):
         Raises:
             UsageError: these positions cannot fade.
         """
-        raise UsageError("this input can only be switched on and off, not faded; take lime, kernelshap or occlusion")
+        raise UsageError(
+            "this input can only be switched on and off, not faded; take a method that does only that: "
+            "`agnostic methods` lists them"
+        )
 
     def erase(self, boxes: npt.NDArray[np.int64], rows: Rows) -> None:
         """Write inputs in which every feature that a box of positions touches is off.

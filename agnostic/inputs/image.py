@@ -119,7 +119,10 @@ def image_sample(
     )
     name = Path(picture).name if isinstance(picture, str | os.PathLike) else "picture"
     refill = partial(_refill, pixels, labels, preprocess)
-    return Sample(model.feeds(arrays), tensor.name, sample_features, name, _shown(fitted), rgb, refill, (*notes, *more))
+    cut = partial(_cut, rgb)
+    return Sample(
+        model.feeds(arrays), tensor.name, sample_features, name, _shown(fitted), rgb, refill, cut, (*notes, *more)
+    )
 
 
 def pixel_sample(
@@ -158,11 +161,15 @@ def pixel_sample(
         is_grid=True,
     )  # fmt: skip
     refill = partial(_refill, pixels, labels, preprocess)
-    return Sample(feeds, source, sample_features, "array", rgb, rgb, refill, (*notes, *more))
+    return Sample(feeds, source, sample_features, "array", rgb, rgb, refill, partial(_cut, rgb), (*notes, *more))
 
 
 def _refill(pixels: Pixels, labels: Labels, preprocess: Preprocess, fill: str, seed: int) -> npt.NDArray[np.float32]:
     return fill_for(fill, pixels, labels, preprocess, seed)
+
+
+def _cut(pixels: Pixels, count: int) -> Labels:
+    return regions(f"superpixels:{count}", pixels)
 
 
 def _rows(model: Model, given: Mapping[str, Array]) -> dict[str, Array]:

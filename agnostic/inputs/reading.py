@@ -54,10 +54,18 @@ class Reading:
 
 
 class Kind(NamedTuple):
-    """One kind of input that is no picture and no plain array."""
+    """One kind of input that is no picture and no plain array.
+
+    Attributes:
+        recognises: whether what is given is of this kind.
+        sample: makes the sample.
+        apart: takes what may hold several inputs apart, as a table its rows: (name, what `sample` reads) each; None
+            where it always is one.
+    """
 
     recognises: Callable[[Model, str, Anything, Reading], bool]
     sample: Callable[[Model, Mapping[str, Anything], Reading], Sample]
+    apart: Callable[[Model, Anything, Reading], list[tuple[str, Anything]]] | None = None
 
 
 KINDS: tuple[Kind, ...] = (Kind(is_text, text_sample),)

@@ -30,6 +30,8 @@ class Sample:
         pixels: (H, W, 3) uint8, the picture at the size the model sees it; None if there is none.
         refill: `refill(fill, seed)` gives what stands in for the whole input under another fill, like `features.fill`;
             None where the sample is no picture.
+        cut: `cut(count)` gives about that many regions of alike positions, as labels (H, W) int32; None where the
+            sample is no picture.
         notes: what was assumed about it, one line each.
         shown: what a person sees where it is no picture, in plain JSON values under a `kind` that `agnostic.gallery`
             knows how to draw; empty otherwise.
@@ -44,6 +46,7 @@ class Sample:
     picture: npt.NDArray[np.uint8] | None = None
     pixels: npt.NDArray[np.uint8] | None = None
     refill: Callable[[str, int], npt.NDArray[np.float32]] | None = None
+    cut: Callable[[int], npt.NDArray[np.int32]] | None = None
     notes: tuple[str, ...] = ()
     shown: Mapping[str, Any] = field(default_factory=dict)
     differentiable: str | None = None
@@ -57,7 +60,8 @@ class Sample:
         """
         if not isinstance(self.features, NumericFeatures):
             raise UsageError(
-                f"{self.name!r} is not given to the model as numbers in one input; take lime, kernelshap or occlusion"
+                f"{self.name!r} is not given to the model as numbers in one input; take a method that switches "
+                "features on and off: `agnostic methods` lists them"
             )
         return self.features
 

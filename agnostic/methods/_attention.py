@@ -198,12 +198,12 @@ def _trouble(found: Sequence[Attention], shapes: Mapping[str, tuple[int | None, 
     sizes: set[int | None] = set()
     for item in found:
         shape = shapes[item.probabilities] or (None, None)
-        rows, columns = shape[-2:]
-        if rows is not None and columns is not None and rows != columns:
-            return f"{item.probabilities!r} is {rows} x {columns}, no attention of tokens to each other; take gradcam"
-        if columns is not None and item.places is not None and columns != item.places:
-            return _WINDOWED.format(window=columns, places=item.places)
-        sizes.add(columns)
+        askers, asked = shape[-2:]
+        if askers is not None and asked is not None and askers != asked:
+            return f"{item.probabilities!r} is {askers} x {asked}, no attention of tokens to each other; take gradcam"
+        if asked is not None and item.places is not None and asked != item.places:
+            return _WINDOWED.format(window=asked, places=item.places)
+        sizes.add(asked)
         if len(shape) > 4:
             return f"{item.probabilities!r} attends within groups of its tokens; take gradcam or occlusion"
     known = sorted(size for size in sizes if size is not None)

@@ -1,4 +1,4 @@
-"""Baselines: what an input is compared with, as a picture fill or as numbers, at the input or at a layer."""
+"""Baselines: what an input is compared with, a fill of its kind or numbers, at the input or at a layer."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from agnostic.errors import UsageError
 from agnostic.methods._gradients import Array32
 from agnostic.methods.registry import Task
 
-# What a sample that is no picture can be compared with.
+# What a sample without fills of its kind can be compared with.
 _PLAIN = ("fill", "zero", "noise")
 
 
@@ -29,7 +29,7 @@ def baseline(task: Task, kind: str, number: int = 0) -> Array32:
     Args:
         task: the question.
         kind: `fill` (what the sample's features are switched to), `zero` (of that tensor itself), `noise` (uniform over
-            the input's range, or over all colours), or any other fill of a picture.
+            the input's range, or over all that its kind can show), or any other fill that the sample's kind has.
         number: one more draw of the noise for each number.
 
     Raises:
@@ -68,6 +68,6 @@ def _over_positions(task: Task, kind: str, number: int) -> Array32:
     if refill is not None:
         return refill(kind, seed)
     if kind not in _PLAIN:
-        raise UsageError(f"--baselines {kind}: this input is no picture; expected {', '.join(_PLAIN)}")
+        raise UsageError(f"--baselines {kind}: this input has no such fill; expected {', '.join(_PLAIN)}")
     low, high = features.x.min(), features.x.max()
     return np.random.default_rng(seed).uniform(low, high, features.x.shape).astype(np.float32)

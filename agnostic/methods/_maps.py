@@ -37,7 +37,7 @@ def read_map(task: Task) -> LayerMap:
     """Run the model up to the layer that the task names, or else up to the best one for a class activation map.
 
     Raises:
-        UsageError: the layer is unknown, or neither a map over two axes nor the tokens of a picture.
+        UsageError: the layer is unknown, or neither a map over two axes nor tokens that have places on the input.
         ItemError: its map is constant.
     """
     layer = chosen_layer(task)
@@ -63,14 +63,14 @@ def chosen_layer(task: Task) -> Layer:
 
 
 def grid_of(task: Task, layer: Layer, shape: tuple[int, ...], rows: int = 1) -> TokenGrid | None:
-    """Find the places among a layer's tokens, from the shape that it has on `rows` pictures; None for a map.
+    """Find the places among a layer's tokens, from the shape that it has on `rows` inputs; None for a map.
 
     Raises:
-        UsageError: the tokens are no places of a picture.
+        UsageError: the tokens have no places on the input.
     """
     if shape[0] != rows:
         raise UsageError(
-            f"layer {layer.name!r} holds a picture in {shape[0] // rows} pieces; name another layer with --at"
+            f"layer {layer.name!r} holds one input in {shape[0] // rows} pieces; name another layer with --at"
         )
     if layer.kind == "map":
         return None
@@ -142,9 +142,9 @@ def _is_spread(layer: Layer) -> bool:
 
 
 def _has_places(model: Model, layer: Layer) -> bool:
-    """Tell layers whose units each have a place in a picture."""
+    """Tell layers whose units each have a place on a grid of two axes."""
     if layer.kind == "tokens":
-        # Products inside an attention are no features of a token yet, and tokens of a text have no place.
+        # Products inside an attention are no features of a token yet, and tokens have places only on two axes.
         return layer.op not in PRODUCTS and any(len(item.shape) == 4 for item in model.inputs)
     return _is_spread(layer) and layer.shape[1:] != (1, 1)
 

@@ -72,7 +72,7 @@ def ridge(sums: Floats, features: int, penalty: float) -> Fit:
 
     Args:
         sums: the samples' moments.
-        features: how many of their columns are features.
+        features: how many of their entries are features.
         penalty: added to the diagonal of the normal equations.
 
     >>> on = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
@@ -80,13 +80,48 @@ def ridge(sums: Floats, features: int, penalty: float) -> Fit:
     >>> fit.slopes.round(6), fit.intercept.round(6), fit.r2
     (array([[ 2., -1.]]), array([5.]), array([1.]))
     """
-    total = sums[0, 0]
-    means = sums[0] / total
-    centred = sums - total * np.outer(means, means)
+    centred, means = _centred(sums)
     inputs, outputs = slice(1, 1 + features), slice(1 + features, None)
     slopes = _solve(centred[inputs, inputs] + penalty * np.eye(features), centred[inputs, outputs])
     intercept = means[outputs] - means[inputs] @ slopes
     return Fit(slopes.T, intercept, _r2(centred, slopes))
+
+
+def towards(sums: Floats, prior: Floats, force: float, scale: float | None = None) -> Fit:
+    """Solve weighted ridge regression that is drawn to a prior instead of to zero; the intercept is not penalised.
+
+    Features and scores are brought to mean 0 and spread 1 first, so that `force` means the same for all.
+
+    Args:
+        sums: the samples' moments.
+        prior: (targets, features), of which the sizes of a row are made to add up to `scale`.
+        force: added to the diagonal of the normal equations.
+        scale: in units of spread; by default what the fit without prior and force adds up to.
+
+    >>> on = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+    >>> sums = moments(on, on @ [[2.0], [-1.0]] + 5, np.ones(4))
+    >>> [towards(sums, np.array([[0.0, 5.0]]), force).slopes.round(3).tolist() for force in (1e6, 1e-6)]
+    [[[0.0, 3.0]], [[2.0, -1.0]]]
+    """
+    features = prior.shape[1]
+    centred, means = _centred(sums)
+    spread = np.sqrt(np.maximum(np.diagonal(centred), 0))
+    spread[spread <= 1e-12 * np.sqrt(sums[0, 0])] = 1
+    unit = centred / np.outer(spread, spread)
+    inputs, outputs = slice(1, 1 + features), slice(1 + features, None)
+    matrix, right = unit[inputs, inputs], unit[inputs, outputs]
+    whole = np.abs(prior).sum(axis=1)
+    shares = np.divide(prior, whole[:, None], out=np.zeros_like(prior), where=whole[:, None] > 0).T
+    reach = np.abs(_solve(matrix, right)).sum(axis=0) if scale is None else scale
+    slopes = _solve(matrix + force * np.eye(features), right + force * reach * shares)
+    slopes = slopes * spread[outputs] / spread[inputs, None]
+    return Fit(slopes.T, means[outputs] - means[inputs] @ slopes, _r2(centred, slopes))
+
+
+def _centred(sums: Floats) -> tuple[Floats, Floats]:
+    """Take the means off: the moments about them, and the means."""
+    means = sums[0] / sums[0, 0]
+    return sums - sums[0, 0] * np.outer(means, means), means
 
 
 def _solve(matrix: Floats, right: Floats) -> Floats:

@@ -36,8 +36,8 @@ def bidirectional_transformer(
 
     Perception follows the attentions upwards: P starts as the identity and becomes P + O P. By head, O is the sum of
     the heads' attentions, each weighed by the share of its sensitivity, the mean absolute entry of the transposed
-    attention times its gradient. By token, O is the mean over heads with every column weighed by how much the values'
-    projections lengthen that token. Feedback is the positive part of the integrated gradient of the last attention.
+    attention times its gradient. By token, O is the mean over heads, where what each token gives is weighed by how much
+    the values' projections lengthen it. Feedback is the positive part of the integrated gradient of the last attention.
 
     Args:
         task: the question.

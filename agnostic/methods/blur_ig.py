@@ -1,4 +1,4 @@
-"""Blur integrated gradients: the gradient along the way from a blurred picture to the sharp one."""
+"""Blur integrated gradients: the gradient along the way from a blurred input to the sharp one."""
 
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from agnostic.methods.registry import Attribution, Task, check_positive, method
 @method(
     "blur_ig",
     needs=("gradient",),
-    summary="The gradient summed up while the picture comes into focus: no baseline colour to choose.",
+    summary="The gradient summed up while the input comes into focus: no baseline to choose.",
     needs_plane=True,
 )
 def blur_ig(task: Task, *, steps: int = 50, sigma: float = 0.22, gradient_of: GradientOf = "logit") -> Attribution:

@@ -14,7 +14,7 @@ def against_rivals(model: Model, sample: Sample, targets: tuple[Target, ...]) ->
     """Take off each class score what the model expects of the scores on this input: z_c - sum over k of p_k z_k.
 
     A class score alone rises with everything that looks like any thing at all, which a softmax then cancels; its
-    evidence lies all over a picture. The softmax p of the untouched input says which classes compete. The contrast is
+    evidence lies all over the input. The softmax p of the untouched input says which classes compete. The contrast is
     the first-order change of log p_c, and as a plain sum of scores it can be explained by every method. It leaves
     alone what is no class score, differences of class scores, and models with a single score.
     """

@@ -18,7 +18,7 @@ def gradcam_plus_plus(task: Task) -> Attribution:
     The paper differentiates the exponential of the score, whose second and third derivatives are powers of the first
     where the layer acts through ReLUs. The exponential itself is a factor common to all channels and is left out, so
     that high scores do not overflow. Only positive gradients count, so a channel that speaks against the target takes
-    nothing off: on pictures of several objects the maps of the targets are more alike than those of `gradcam`.
+    nothing off: on inputs that show several things the maps of the targets are more alike than those of `gradcam`.
     """
     found = at_layer(task)
     first = found.gradients[:, 0]

@@ -14,7 +14,7 @@ from agnostic.methods.registry import Attribution, Task, method
 def guided_backprop(task: Task, *, gradient_of: GradientOf = "logit") -> Attribution:
     """Backpropagate positive gradients through active ReLUs only (Springenberg et al. 2015).
 
-    Sharp, but partly a picture of the input's edges whatever the target: read it beside another method.
+    Sharp, but partly a drawing of the input's edges whatever the target: read it beside another method.
 
     Args:
         task: the question.

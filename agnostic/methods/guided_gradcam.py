@@ -32,7 +32,7 @@ def guided_gradcam(task: Task, *, gradient_of: GradientOf = "logit") -> Attribut
     found = at_layer(task, gradient_of)
     coarse = painted(task, found.layer, fold(mean_weights(found), found.maps[0]))
     sharp = at_input(task, gradient_of, "guided")
-    pixels = task.sample.numbers.view(sharp)
-    pixels *= coarse.values[:, None]
-    values = abs(pixels).max(axis=1)
+    places = task.sample.numbers.view(sharp)
+    places *= coarse.values[:, None]
+    values = abs(places).max(axis=1)
     return coarse._replace(values=values, detail=sharp)

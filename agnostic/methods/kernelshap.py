@@ -49,5 +49,5 @@ def _shares(task: Task, coalitions: Coalitions) -> Floats:
 
 
 def _centred(matrix: Floats) -> Floats:
-    """Take the mean row off every row, so that each column adds up to nothing."""
+    """Take the mean off along the first axis, along which everything then adds up to nothing."""
     return np.asarray(matrix - matrix.mean(axis=0))

@@ -34,10 +34,10 @@ def occlusion(
 
     Args:
         task: the question.
-        window: size of the window, one number or one per axis; by default a fifth of a picture's side, else 1.
+        window: size of the window, one number or one per axis; by default a fifth of a side of a grid, else 1.
         stride: step of the window, one number or one per axis, at most the window; by default a quarter of it.
-        by: windows, or segments to switch each feature off on its own; auto takes windows where neighbours are alike,
-            as in a picture, or where a window is given.
+        by: windows, or segments to switch each feature off on its own; auto takes windows on a grid, where neighbours
+            are alike, or where a window is given.
     """
     features = task.sample.features
     if by == "windows" or (by == "auto" and (features.is_grid or window is not None or stride is not None)):
@@ -94,7 +94,7 @@ def _boxes(features: Features, window: int | Sizes | None, stride: int | Sizes |
     for size, step, side in zip(sizes, steps, shape, strict=True):
         if not 1 <= step <= size <= side:
             raise UsageError(
-                f"--window {_text(sizes)} --stride {_text(steps)} on {_text(shape)} positions: "
+                f"--window {_listed(sizes)} --stride {_listed(steps)} on {_listed(shape)} positions: "
                 "expected 1 <= stride <= window <= positions along each axis"
             )
     return windows(shape, sizes, steps)
@@ -105,9 +105,9 @@ def _per_axis(name: str, given: int | Sizes | None, usual: Sizes) -> Sizes:
         return usual
     sizes = (given,) * len(usual) if isinstance(given, int) else tuple(given)
     if len(sizes) != len(usual):
-        raise UsageError(f"--{name} {_text(sizes)}: expected one number, or one for each of {len(usual)} axes")
+        raise UsageError(f"--{name} {_listed(sizes)}: expected one number, or one for each of {len(usual)} axes")
     return sizes
 
 
-def _text(sizes: Sizes) -> str:
+def _listed(sizes: Sizes) -> str:
     return ",".join(map(str, sizes))

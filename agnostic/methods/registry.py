@@ -89,7 +89,7 @@ class Task:
     def base_scores(self) -> Floats:
         """The targets with every feature off: (targets,) float64."""
         keep = np.zeros((1, self.sample.features.count), np.bool_)
-        # One pass beside the method's own is not worth a word to whoever watches the progress.
+        # One pass beside the method's own is not worth telling whoever watches the progress.
         scores: Floats = next(replace(self, progress=None).sweep_features(keep)).scores[0]
         return scores
 
@@ -257,11 +257,7 @@ class Method:
         Raises:
             UsageError: an option that this method does not have; the nearest are offered.
         """
-        known = {option.name: option.default for option in self.options}
-        stray = sorted(set(given) - set(known))
-        if stray:
-            raise unknown(f"option of {self.name}", stray[0], known, f"{self.name} has no options" if not known else "")
-        return {**known, **given}
+        return completed(self.name, self.options, given)
 
 
 class Availability(NamedTuple):
@@ -327,7 +323,7 @@ def options_of(function: Callable[..., Any]) -> tuple[Option, ...]:
 
 
 def _argument_help(doc: str) -> dict[str, str]:
-    """Read the `Args:` section of a docstring: name to text on one line."""
+    """Read the `Args:` section of a docstring: name to what is said of it, on one line."""
     found: dict[str, str] = {}
     name = None
     for line in doc.partition("Args:\n")[2].splitlines():
@@ -335,11 +331,24 @@ def _argument_help(doc: str) -> dict[str, str]:
             break
         entry = line.strip()
         if line.startswith("    ") and not line.startswith("     ") and ":" in entry:
-            name, _, text = entry.partition(":")
-            found[name] = text.strip()
+            name, _, said = entry.partition(":")
+            found[name] = said.strip()
         elif name is not None and entry:
             found[name] += f" {entry}"
     return found
+
+
+def completed(name: str, options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete the given options of a method with the defaults.
+
+    Raises:
+        UsageError: an option that it does not have; the nearest are offered.
+    """
+    known = {option.name: option.default for option in options}
+    stray = sorted(set(given) - set(known))
+    if stray:
+        raise unknown(f"option of {name}", stray[0], known, f"{name} has no options" if not known else "")
+    return {**known, **given}
 
 
 def check_positive(**values: float) -> None:

@@ -24,8 +24,8 @@ def rise(
 ) -> Attribution:
     """Weigh random masks by the scores of what shows through them (Petsiuk, Das and Saenko, BMVC 2018).
 
-    On a picture the masks are soft blobs, enlarged from random grids; where positions do not form a grid of two axes,
-    features are switched on and off. The paper's estimate is the mean of score x mask, over the probability. Every
+    On a grid of two axes the masks are soft blobs, enlarged from small random grids; elsewhere features are switched
+    on and off. The paper's estimate is the mean of score x mask, over the probability. Every
     mask adds its part of the mean score to it, which is noise, and an offset of the scores changes the map. The centred
     estimate is the slope of the score over the mask at each position: signed, in units of the score.
 

@@ -1,4 +1,4 @@
-"""XRAI: regions of a picture, ranked by how densely integrated gradients fall into them."""
+"""XRAI: regions of a plane, ranked by how densely integrated gradients fall into them."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from agnostic.methods.registry import Attribution, Task, check_positive, method
 
 Labels = npt.NDArray[np.int32]
 
-# A region counts while it still covers this share of the picture: means over slivers are noise.
+# A region counts while it still covers this share of the plane: means over slivers are noise.
 _LEAST = 0.002
 # Regions are widened by the longer side over this.
 _WIDER = 45
@@ -23,7 +23,7 @@ _WIDER = 45
 @method(
     "xrai",
     needs=("gradient",),
-    summary="Regions of the picture, ranked by the density of integrated gradients in them.",
+    summary="Regions of the input, ranked by the density of integrated gradients in them.",
     needs_plane=True,
     fill="black",
 )
@@ -35,9 +35,9 @@ def xrai(
     segments: tuple[int, ...] = (12, 25, 50, 100, 200),
     gradient_of: GradientOf = "logit",
 ) -> Attribution:
-    """Grow the picture from regions with the densest integrated gradients (Kapishnikov et al. 2019).
+    """Grow the input from regions with the densest integrated gradients (Kapishnikov et al. 2019).
 
-    The picture is cut several times, coarse to fine. Again and again the region whose uncovered part has the highest
+    It is cut several times, coarse to fine. Again and again the region whose uncovered part has the highest
     mean attribution is added, and that part gets this mean. Slivers that are left over get theirs together.
 
     Args:
@@ -57,14 +57,15 @@ def xrai(
 
 
 def _cuts(task: Task, segments: Sequence[int]) -> list[Labels]:
-    """Cut the picture once per wanted number of regions."""
-    from agnostic.kernels.superpixels import slic
-
-    pixels = task.sample.pixels
-    if pixels is None or not segments or min(segments) < 1:
+    """Cut the input once per wanted number of regions."""
+    cut = task.sample.cut
+    if cut is None or not segments or min(segments) < 1:
         given = ",".join(map(str, segments))
-        raise UsageError(f"--segments {given}: expected a picture and numbers of regions above 0 such as 25,100,400")
-    return [slic(pixels, count) for count in segments]
+        raise UsageError(
+            f"--segments {given}: expected an input that can be cut into regions, and numbers above 0 "
+            "such as 25,100,400"
+        )
+    return [cut(count) for count in segments]
 
 
 def grown(values: npt.NDArray[np.floating], cuts: Sequence[Labels], reach: int = 0) -> npt.NDArray[np.float32]:

@@ -77,7 +77,7 @@ def test_on_squeezenet_it_is_complete_to_a_thousandth_at_a_layer_in_fifty_steps(
 
 
 def test_a_baseline_that_the_sample_does_not_have_is_refused(perceptron, averaged, averaged_picture, explain):
-    with pytest.raises(UsageError, match="no picture; expected fill, zero, noise"):
+    with pytest.raises(UsageError, match="no such fill; expected fill, zero, noise"):
         explain("integrated_gradients", perceptron, X, baselines=("black",))
     with pytest.raises(UsageError, match="unknown fill 'blakc'"):
         explain("integrated_gradients", averaged, averaged_picture, baselines=("blakc",))

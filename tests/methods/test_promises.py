@@ -9,6 +9,9 @@ QUICK = {
     "lime": {"samples": 250, "stop": 0.999},
     "kernelshap": {"samples": 200},
     "rise": {"masks": 150},
+    "hsic": {"masks": 150},
+    "normlime": {"samples": 250, "stop": 0.999},
+    "sobol": {"designs": 4, "cells": 4},
     "blur_ig": {"steps": 8},
     "expected_gradients": {"samples": 9},
     "integrated_gradients": {"steps": 7},
@@ -18,7 +21,7 @@ QUICK = {
     "vargrad": {"samples": 9},
     "xrai": {"steps": 7, "segments": (8,)},
 }
-PERTURBATION = ["kernelshap", "lime", "occlusion", "rise"]
+PERTURBATION = ["hsic", "kernelshap", "lime", "normlime", "occlusion", "rise", "sobol"]
 GRADIENT = [
     "deconvolution",
     "deeplift",
@@ -35,8 +38,8 @@ MAPS = ["ablationcam", "eigencam", "fem", "gradcam", "gradcam++", "guided_gradca
 MAPS += ["smoothgradcam++", "xgradcam", "blur_ig", "xrai"]
 # Points that one target needs serve the others too, whose values then come nearer to what they are.
 WITHIN_TOLERANCE = {"integrated_gradients": 5e-3}
-# Other tests promise the same of these, on a transformer, and on a network that ends the way cam needs.
-ELSEWHERE = ["bidirectional_transformer", "cam", "generic_attention", "rollout", "tam"]
+# Other tests promise the same of these: on a transformer, on a network that ends the way cam needs, with a prior.
+ELSEWHERE = ["bidirectional_transformer", "cam", "generic_attention", "glime", "lime_prior", "rollout", "tam"]
 ONE_PASS = {"eigencam", "fem"}
 ON_PICTURES = [*PERTURBATION, *GRADIENT, *MAPS]
 ON_ARRAYS = [*PERTURBATION, *GRADIENT]
