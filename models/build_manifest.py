@@ -1,4 +1,4 @@
-"""Measures every model and picture again and writes the figures into manifest.json; the words there are kept.
+"""Measures every model, picture and sample again and writes the figures into manifest.json; the words there are kept.
 
 Run: python -m agnostic.models.build_manifest   (needs the extra zoo)
 """
@@ -25,10 +25,14 @@ def measured() -> dict[str, Any]:
     manifest: dict[str, Any] = json.loads(MANIFEST.read_text("utf-8"))
     for name, entry in manifest["models"].items():
         data = models.path(name).read_bytes() if entry["embedded"] else model_bytes()
-        entry |= _facts(data) | {"top5": {picture: top5(data, models.picture(picture)) for picture in entry["top5"]}}
+        entry |= _facts(data)
+        if "top5" in entry:
+            entry["top5"] = {picture: top5(data, models.picture(picture)) for picture in entry["top5"]}
     for name, entry in manifest["pictures"].items():
         with Image.open(models.picture(name)) as picture:
             entry |= _facts(models.picture(name).read_bytes()) | {"size": list(picture.size)}
+    for name, entry in manifest["samples"].items():
+        entry |= _facts(models.sample(name).read_bytes())
     return manifest
 
 

@@ -59,12 +59,22 @@ class GraphWriter:
 
 
 def describe(
-    model: onnx.ModelProto, doc: str, preprocess: Mapping[str, Any], labels: Sequence[str] | None = None
-) -> onnx.ModelProto:
-    """Write the origin, the class names (ImageNet's, where none are given) and the preprocessing in, in place."""
+    model: onnx.ModelProto, doc: str, preprocess: Mapping[str, Any] | None, labels: Sequence[str] | None = None,
+    **sections: Mapping[str, Any],
+) -> onnx.ModelProto:  # fmt: skip
+    """Write the origin, the class names (ImageNet's, where none are given) and how it is fed in, in place.
+
+    Args:
+        model: what is described.
+        doc: its origin.
+        preprocess: how pictures become inputs; None where it eats none.
+        labels: the class names.
+        **sections: what else it says of its inputs, such as `table`.
+    """
     model.doc_string = doc
-    named = json.dumps(imagenet_labels() if labels is None else labels, ensure_ascii=False)
-    helper.set_model_props(model, {"agnostic.labels": named, "agnostic.preprocess": json.dumps(preprocess)})
+    stated = {"labels": imagenet_labels() if labels is None else labels, "preprocess": preprocess, **sections}
+    written = {f"agnostic.{key}": json.dumps(value, ensure_ascii=False) for key, value in stated.items() if value}
+    helper.set_model_props(model, written)
     return model
 
 
