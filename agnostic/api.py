@@ -67,7 +67,7 @@ def explain(
     source: str | None = None,
     features: str | npt.NDArray[np.int32] | None = None,
     fill: str | None = None,
-    baseline: npt.ArrayLike = 0.0,
+    baseline: npt.ArrayLike | None = None,
     row: int | None = None,
     background: Any = None,
     seed: int = 0,
@@ -90,7 +90,8 @@ def explain(
         features: the pieces of a picture: `superpixels:N`, `grid:N`, or a label map.
         fill: what stands in where a piece of a picture is off: `blur`, `mean`, `noise`, `zero`, or a colour; the
             method's own choice by default.
-        baseline: what stands in where an entry of another array is off.
+        baseline: what stands in where an entry of another array, or a column of a table, is off: 0 by default, or what
+            the model declares.
         row: which row of a table is explained, from 0.
         background: rows that stand in where a column of a table is off: a file, or rows as `x` may be.
         seed: of everything random.

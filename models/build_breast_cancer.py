@@ -68,7 +68,7 @@ def train(rows: Rows) -> nn.Sequential:
     optimiser = torch.optim.AdamW(network.parameters(), 1e-2, weight_decay=0.05)
     x, y = torch.tensor((rows.x - rows.x.mean(axis=0)) / rows.x.std(axis=0)), torch.tensor(rows.y)
     for _ in range(EPOCHS):
-        for chosen in torch.randperm(len(x)).split(BATCH):
+        for chosen in torch.split(torch.randperm(len(x)), BATCH):
             loss = nn.functional.cross_entropy(network(x[chosen]), y[chosen], label_smoothing=0.05)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

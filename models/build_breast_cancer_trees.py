@@ -23,9 +23,10 @@ def train(rows: Rows) -> Any:
     """Train from seed 0 on one thread: the same trees each time."""
     from lightgbm import LGBMClassifier
 
-    settings = {"n_estimators": TREES, "num_leaves": LEAVES, "learning_rate": 0.1, "min_child_samples": 10}
-    fixed = {"random_state": 0, "n_jobs": 1, "deterministic": True, "force_row_wise": True, "verbose": -1}
-    return LGBMClassifier(**settings, **fixed).fit(rows.x, rows.y)
+    return LGBMClassifier(
+        n_estimators=TREES, num_leaves=LEAVES, min_child_samples=10, random_state=0, n_jobs=1, verbose=-1,
+        deterministic=True, force_row_wise=True,
+    ).fit(rows.x, rows.y)  # fmt: skip
 
 
 def write(trees: Any, rows: Rows, names: Sequence[str]) -> onnx.ModelProto:

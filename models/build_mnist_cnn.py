@@ -71,7 +71,7 @@ def train(digits: Digits, *, epochs: int = EPOCHS) -> nn.Sequential:
     steps = epochs * -(-len(x) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
     for _ in range(epochs):
-        for chosen in torch.randperm(len(x)).split(BATCH):
+        for chosen in torch.split(torch.randperm(len(x)), BATCH):
             moved = torch.roll(x[chosen], tuple(torch.randint(-2, 3, (2,)).tolist()), (2, 3))
             loss = nn.functional.cross_entropy(made(moved), y[chosen], label_smoothing=0.05)
             optimiser.zero_grad()

@@ -27,8 +27,8 @@ SHOWN = "2015-10-16"
 LABELS = ["winter", "spring", "summer", "autumn"]
 SERIES = {"layout": "NCT", "channels": ["highest temperature"], "units": ["°C"], "time": "day"}
 DOC = (
-    "A network of three convolutions over the highest temperatures of 28 days in Seattle, which names the season of the "
-    "day in their middle. Data: NOAA, public domain, 2012 to 2015, as vega_datasets ships it."
+    "Three convolutions over the highest temperatures of 28 days in Seattle, which name the season of the day in their "
+    "middle. Data: NOAA, public domain, 2012 to 2015, as vega_datasets ships it."
 )
 
 
@@ -92,7 +92,7 @@ def train(windows: Windows, *, epochs: int = EPOCHS) -> Season:
     steps = epochs * -(-len(x) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
     for _ in range(epochs):
-        for chosen in torch.randperm(len(x)).split(BATCH):
+        for chosen in torch.split(torch.randperm(len(x)), BATCH):
             heat = x[chosen] + 1.1 * torch.randn(len(chosen), 1, 1) + 0.7 * torch.randn(len(chosen), 1, DAYS)
             loss = nn.functional.cross_entropy(network(heat), y[chosen], label_smoothing=0.05)
             optimiser.zero_grad()
@@ -106,7 +106,9 @@ def write(network: Season) -> onnx.ModelProto:
     """Write the trained network as ONNX."""
     state = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     graph = GraphWriter()
-    mean, deviation = (graph.weight(name, np.float32(value)) for name, value in zip(_SCALE, network.scale, strict=True))
+    mean, deviation = (
+        graph.weight(name, np.array(value, np.float32)) for name, value in zip(_SCALE, network.scale, strict=True)
+    )
     x = graph.op("Div", [graph.op("Sub", ["heat", mean], "scaled/moved"), deviation], "scaled")
     for number in range(len(WIDTHS)):
         source, layer = f"convolutions.{number}", f"conv{number + 1}"

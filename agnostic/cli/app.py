@@ -137,7 +137,9 @@ def explain(
         str | None, typer.Option("--fill", help="Where a piece is off: blur, mean, noise, zero, or a colour.")
     ] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The input to explain.")] = None,
-    baseline: Annotated[float, typer.Option("--baseline", help="Where an entry of an array is off.")] = 0.0,
+    baseline: Annotated[
+        float | None, typer.Option("--baseline", help="Where an entry of an array, or a column, is off.")
+    ] = None,
     text: Annotated[list[str] | None, typer.Option("--text", help="A text to explain; may be repeated.")] = None,
     row: Annotated[int | None, typer.Option("--row", min=0, metavar="N", help="The row of a table, from 0.")] = None,
     background: Annotated[

@@ -35,7 +35,7 @@ class Request:
     features: str | None
     fill: str | None
     source: str | None
-    baseline: float
+    baseline: float | None
     texts: tuple[str, ...]
     row: int | None
     background: Path | None

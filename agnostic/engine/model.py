@@ -135,7 +135,8 @@ class Model:
         missing = [item for item in self.inputs if item.name not in given]
         if missing:
             raise InputError(f"the model also needs the input {missing[0]}; give it as {missing[0].name}=VALUE")
-        return {item.name: fitted(item, given[item.name]) for item in self.inputs}
+        holes = self.declared.get("table", {}).get("missing") is True
+        return {item.name: fitted(item, given[item.name], missing=holes) for item in self.inputs}
 
     def run(self, x: Array | Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Run the model on any number of rows.
