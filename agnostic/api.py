@@ -177,6 +177,8 @@ def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanatio
     """Run one method on a task and write the records, one per target."""
     if method.needs_plane and not task.sample.features.is_plane:
         raise UsageError(f"{method.name} explains pictures; use occlusion, lime or kernelshap here")
+    if "gradient" in method.needs and task.at is None:
+        _ = task.sample.numbers  # says itself what has no gradient
     started, before = time.perf_counter(), task.model.evaluations
     attribution = method.function(task, **settings)
     seconds, evaluations = time.perf_counter() - started, task.model.evaluations - before

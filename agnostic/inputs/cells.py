@@ -173,7 +173,7 @@ def _fitting(value: float, dtype: "np.dtype[Any]", where: str) -> float:
             )
     elif dtype.kind == "b" and value not in (0, 1):
         raise InputError(f"{where}: {value:g} is neither true nor false")
-    elif dtype.kind == "f" and abs(value) > np.finfo(dtype).max:
+    elif dtype.kind == "f" and abs(value) > float(np.finfo(dtype).max):
         raise InputError(f"{where}: {value:g} is too large for an input of {dtype}")
     return value
 
@@ -198,7 +198,7 @@ def told(cell: Any) -> str:
         value = float(text)
     except ValueError:
         return text if len(text) <= 40 else text[:39] + "…"
-    return f"{value:.6g}" if abs(value) < 1e16 else text[:40]
+    return f"{value:.0f}" if abs(value) < 1e15 and value == round(value) else f"{value:.6g}"
 
 
 def decode(columns: Columns, row: Cells, where: str) -> list[Any]:
