@@ -175,7 +175,7 @@ def answer(
 
 def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanation]:
     """Run one method on a task and write the records, one per target."""
-    if method.needs_plane and not task.sample.features.is_plane:
+    if method.needs_plane and not _has_places(method, task.sample):
         raise UsageError(f"{method.name} explains pictures; use occlusion, lime or kernelshap here")
     if "gradient" in method.needs and task.at is None:
         _ = task.sample.numbers  # says itself what has no gradient
@@ -201,6 +201,11 @@ def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanatio
     return [
         _record(method, task, attribution, i, {**common, "probability": chance}) for i, chance in enumerate(chances)
     ]
+
+
+def _has_places(method: Method, sample: Sample) -> bool:
+    """Whether a sample's positions do for a method that needs a plane: what enlarges a layer's map takes a line too."""
+    return sample.features.is_plane or (sample.features.is_grid and "activations" in method.needs)
 
 
 def _proof(method: Method, task: Task) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agnostic.kernels.superpixels import boundaries, segment_means, slic
     from agnostic.kernels.windows import occlude, spread
 
-# `windows.windows` is missing on purpose: `agnostic.kernels.windows` is the module of that name.
+# `changes.changes` and `windows.windows` are missing on purpose: these names are the modules'.
 __all__ = [
     "accumulate",
     "bilinear",

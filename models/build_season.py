@@ -114,7 +114,8 @@ def write(network: Season) -> onnx.ModelProto:
         source, layer = f"convolutions.{number}", f"conv{number + 1}"
         weights = state[f"{source}.weight"], state[f"{source}.bias"]
         x = graph.op("Relu", [graph.linear("Conv", x, layer, *weights, f"{layer}/pre", kernel_shape=[KERNEL])], layer)
-    mean_over_time = graph.op("ReduceMean", [x], "mean", axes=[2], keepdims=0)
+    pooled = graph.op("GlobalAveragePool", [x], "pooled")
+    mean_over_time = graph.op("Flatten", [pooled], "mean", axis=1)
     graph.linear("Gemm", mean_over_time, "logits", state["head.weight"], state["head.bias"], "logits", transB=1)
     model = graph.model("season", {"heat": ["n", 1, DAYS]}, {"logits": ["n", len(LABELS)]})
     return describe(model, DOC, None, LABELS, series=SERIES)

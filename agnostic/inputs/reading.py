@@ -18,7 +18,7 @@ from agnostic.engine.model import Model
 from agnostic.engine.signature import Tensor
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, UsageError, unknown
-from agnostic.inputs import table
+from agnostic.inputs import series, table
 from agnostic.inputs.array import array_sample, complete, read_array
 from agnostic.inputs.image import declared_or_assumed, image_sample, picture_input, pixel_sample
 from agnostic.inputs.sample import Sample
@@ -61,8 +61,12 @@ class Kind(NamedTuple):
     sample: Callable[[Model, Mapping[str, Anything], Reading], Sample]
 
 
-# A table of several inputs is asked for before a text: some of its inputs may be words.
-KINDS: tuple[Kind, ...] = (Kind(table.recognises, table.table_sample),)
+# A series is asked for before a table, which takes any file with columns; a table of several inputs has to come before
+# a text, because some of its inputs may be words.
+KINDS: tuple[Kind, ...] = (
+    Kind(series.recognises, series.series_sample),
+    Kind(table.recognises, table.table_sample),
+)
 
 
 def read_sample(model: Model, given: Anything, reading: Reading | None = None, **how: Any) -> Sample:
