@@ -5,14 +5,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agnostic import api
 from agnostic.cli import common
 from agnostic.cli.settings import Tokens, split_tokens
+from agnostic.cli.showing import terminal
 from agnostic.engine.model import Model
 from agnostic.engine.opening import load
-from agnostic.errors import InputError
+from agnostic.errors import InputError, UsageError
 from agnostic.explanation import Explanation, write_whole
 from agnostic.gallery import figure, html, is_drawn, short
 from agnostic.inputs.sample import Sample
@@ -20,6 +21,7 @@ from agnostic.methods import get
 
 Bars = Callable[[str], common.Progress]
 Report = dict[str, Any]
+MOST_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Request:
     source: str | None
     baseline: float | None
     texts: tuple[str, ...]
-    row: int | None
+    rows: tuple[int | None, ...]
     background: Path | None
     dark: bool
     as_json: bool
@@ -49,6 +51,19 @@ class Request:
     opening: Mapping[str, Any]
 
 
+class Item(NamedTuple):
+    """One thing to explain: its name as typed, what it is, and which row of it where it is a table."""
+
+    name: str
+    given: Any
+    row: int | None
+
+    @property
+    def stem(self) -> str:
+        """The beginning of the names of its files; rows that were asked for by number have files of their own."""
+        return stem(self.name) if self.row is None else f"{stem(self.name)}.row{self.row}"
+
+
 def explain(request: Request) -> int:
     """Explain every input; the exit status says whether all went well."""
     methods = [get(name.strip()) for name in request.methods.split(",") if name.strip()]
@@ -56,41 +71,67 @@ def explain(request: Request) -> int:
     common.output_folder(request.out)
     with common.limits(request.timeout, request.max_memory), common.progress(request.quiet) as bars:
         model = load(request.model, **request.opening)
-        reports = [_attempt(request, model, tokens, name, given, bars) for name, given in tokens.inputs.items()]
+        reports = [
+            _attempt(request, model, tokens, Item(name, given, row), bars)
+            for name, given in tokens.inputs.items()
+            for row in request.rows
+        ]
     if request.as_json:
         common.print_json({"model": model.name, "model_sha256": model.sha256, "items": reports})
     return 1 if any("error" in report for report in reports) else 0
 
 
-def _attempt(request: Request, model: Model, tokens: Tokens, name: str, given: Any, bars: Bars) -> Report:
+def read_rows(text: str | None) -> tuple[int | None, ...]:
+    """Read which rows of a table are wanted: one number, or several with commas and ranges between them.
+
+    >>> read_rows("17"), read_rows("3,0-2"), read_rows(None)
+    ((17,), (3, 0, 1, 2), (None,))
+
+    Raises:
+        UsageError: these are no rows, or more than a thousand.
+    """
+    if text is None:
+        return (None,)
+    rows: dict[int | None, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part)
+        if match is None or int(match[2] or match[1]) - int(match[1]) not in range(MOST_ROWS):
+            raise UsageError(f"--row {text}: expected a number from 0, or several as in 3,7 or 0-4")
+        rows |= dict.fromkeys(range(int(match[1]), int(match[2] or match[1]) + 1))
+    if len(rows) > MOST_ROWS:
+        raise UsageError(f"--row {text}: {len(rows)} rows; expected {MOST_ROWS} at most")
+    return tuple(rows)
+
+
+def _attempt(request: Request, model: Model, tokens: Tokens, item: Item, bars: Bars) -> Report:
     """Let one of several inputs fail without losing the others; a limit that was hit, or a wrong name, ends the run."""
     try:
-        return _explain_one(request, model, tokens, name, given, bars)
+        return _explain_one(request, model, tokens, item, bars)
     except InputError as error:
-        if len(tokens.inputs) == 1:
+        if len(tokens.inputs) * len(request.rows) == 1:
             raise
-        common.note(f"{name}: {error}")
-        return {"input": name, "error": str(error), "exit_status": error.exit_status}
+        common.note(f"{item.name}: {error}")
+        return {"input": item.name, "error": str(error), "exit_status": error.exit_status}
 
 
-def _explain_one(request: Request, model: Model, tokens: Tokens, name: str, given: Any, bars: Bars) -> Report:
+def _explain_one(request: Request, model: Model, tokens: Tokens, item: Item, bars: Bars) -> Report:
     found: list[Explanation] = []
     samples: list[Sample] = []
     for method, settings in tokens.methods:
         sample = api.prepare(
-            model, given, method, source=request.source, features=request.features, fill=request.fill,
-            baseline=request.baseline, seed=request.seed, row=request.row, background=request.background,
+            model, item.given, method, source=request.source, features=request.features, fill=request.fill,
+            baseline=request.baseline, seed=request.seed, row=item.row, background=request.background,
         )  # fmt: skip
         if not samples:
             _warn(model, sample, request.quiet)
         samples.append(sample)
         found += api.answer(
             model, sample, method, request.targets or (None,), settings, at=request.at, seed=request.seed,
-            batch_size=request.batch_size, progress=bars(f"{name} {method.name}"),
+            batch_size=request.batch_size, progress=bars(f"{item.name} {method.name}"),
         )  # fmt: skip
-    report = _report(model, samples[0], found, _write(request, stem(name), found))
+    report = _report(model, samples[0], found, _write(request, item.stem, found))
     if not request.as_json:
-        _print(model, report)
+        _print(model, report, found)
     return report
 
 
@@ -156,7 +197,7 @@ def _summary(item: Explanation, path: Path) -> Report:
     return {**head, **{k: v for k, v in item.meta.items() if k != "feature_names"}, "record": str(path)}
 
 
-def _print(model: Model, report: Report) -> None:
+def _print(model: Model, report: Report, found: Sequence[Explanation]) -> None:
     console = common.stdout()
     console.print(f"[bold]{report['input']}[/bold]  {model.name}", markup=True)
     console.print(predictions_table(report["predictions"]))
@@ -166,6 +207,8 @@ def _print(model: Model, report: Report) -> None:
             item["method"], short(item["target"]), str(item["evaluations"]), f"{item['seconds']:.1f}", _figures_of(item)
         )
     console.print(rows)
+    for shown in filter(None, map(terminal, found)):
+        console.print(shown)
     for path in [*report["figures"], *(item["record"] for item in report["explanations"])]:
         console.print(f"wrote {path}", style="dim", markup=False)
 

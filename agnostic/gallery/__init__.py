@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "figure", "html", "is_drawn", "short"]
 
 # The kinds of samples that are no pictures, and the module of each.
-KINDS: dict[str, str] = {}
+KINDS: dict[str, str] = {
+    "sequence": "agnostic.gallery.bars",
+    "series": "agnostic.gallery.curves",
+    "table": "agnostic.gallery.bars",
+}
 
 
 def is_drawn(explanation: Explanation) -> bool:

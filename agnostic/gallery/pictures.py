@@ -47,7 +47,7 @@ def figure(explanations: Sequence[Explanation], *, heading: str = "", dark: bool
     if len(explanations) == 1 and explanations[0].segments is not None:
         panels.append(_pieces_panel(explanations[0]))
     rows = [panels] if len(panels) <= COLUMNS else _grid(panels, explanations, targets)
-    return draw_figure(rows, footer=_footer(explanations), heading=heading, dark=dark)
+    return draw_figure(rows, footer=footer_of(explanations), heading=heading, dark=dark)
 
 
 def _check(explanations: Sequence[Explanation]) -> None:
@@ -91,7 +91,7 @@ def _heat_panel(item: Explanation, scale: Scale, accent: Colour | None) -> Panel
     return Panel(
         _picture(item),
         item.method,
-        _caption(item),
+        caption_of(item),
         values=item.values,
         segments=item.segments,
         style="heat",
@@ -113,7 +113,7 @@ def _pieces_panel(item: Explanation) -> Panel:
     )
 
 
-def _caption(item: Explanation) -> str:
+def caption_of(item: Explanation) -> str:
     """Target, probability, and the one number that says how far to trust the map."""
     if item.meta.get("class_agnostic"):
         # The map is the same for all targets: to name one would say that it is of that one.
@@ -139,10 +139,13 @@ def short(target: str) -> str:
     return target.split(",")[0]
 
 
-def _footer(explanations: Sequence[Explanation]) -> str:
+def footer_of(explanations: Sequence[Explanation]) -> str:
+    """Model, methods with their settings, and seed, on one line."""
     meta = explanations[0].meta
     parts = [str(meta.get("model", "")), f"sha256 {str(meta.get('model_sha256', ''))[:12]}"]
     for item in {item.method: item for item in explanations}.values():
-        settings = ", ".join(f"{name} {value}" for name, value in item.meta.get("settings", {}).items())
+        settings = ", ".join(
+            f"{name} {value}" for name, value in item.meta.get("settings", {}).items() if value is not None
+        )
         parts.append(f"{item.method} ({settings})" if settings else item.method)
     return " · ".join([*parts, f"seed {meta.get('seed', 0)}"])

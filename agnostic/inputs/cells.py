@@ -189,8 +189,8 @@ def _word(cell: Any) -> str:
     return str(cell).strip()
 
 
-def told(cell: Any) -> str:
-    """Write a cell as a person reads it: no more than six significant figures, no more than forty letters."""
+def told(cell: Any, figures: int = 6) -> str:
+    """Write a cell as a person reads it: in so many significant figures, no more than forty letters."""
     if is_missing(cell):
         return "missing"
     text = str(cell).strip()
@@ -198,7 +198,7 @@ def told(cell: Any) -> str:
         value = float(text)
     except ValueError:
         return text if len(text) <= 40 else text[:39] + "…"
-    return f"{value:.0f}" if abs(value) < 1e15 and value == round(value) else f"{value:.6g}"
+    return f"{value:.0f}" if abs(value) < 1e15 and value == round(value) else f"{value:.{figures}g}"
 
 
 def decode(columns: Columns, row: Cells, where: str) -> list[Any]:

@@ -212,7 +212,9 @@ def _shown(columns: Columns, cells: Cells, cut: Pieces, row: int, off: str) -> d
     values, numbers = [], []
     for feature in range(len(cut.names)):
         mine = [at for at, of in enumerate(cut.of) if of == feature]
-        values.append(", ".join(told(cells[at]) for at in mine[:3]) + ", ..." * (len(mine) > 3))
+        values.append(
+            ", ".join(told(cells[at], 6 if len(mine) == 1 else 3) for at in mine[:3]) + ", ..." * (len(mine) > 3)
+        )
         single = len(mine) == 1 and columns.columns[mine[0]].kind == "number" and not is_missing(cells[mine[0]])
         numbers.append(float(cells[mine[0]]) if single and _reads(cells[mine[0]]) else None)
     return {"kind": "table", "row": row, "values": values, "numbers": numbers, "off": off}
