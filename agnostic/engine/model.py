@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -290,6 +291,11 @@ class Model:
         if not self.labels or count in (None, len(self.labels)):
             return ()
         return (f"the model declares {len(self.labels)} labels for {count} classes: they are not used",)
+
+    @cached_property
+    def weight_count(self) -> int:
+        """How many numbers the graph holds as weights."""
+        return sum(prod(item.dims) for item in self.proto.graph.initializer)
 
     @property
     def provider(self) -> str:

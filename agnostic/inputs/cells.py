@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from agnostic.engine.model import Model
 from agnostic.engine.target import Array
@@ -15,6 +16,7 @@ from agnostic.inputs.tabular import Cells, Table
 
 _MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "?"})
 _BOOLEANS = {"true": 1.0, "false": 0.0}
+_PLAIN = frozenset({int, float, np.float64, np.float32, np.int64, np.int32})
 
 
 class Matching(NamedTuple):
@@ -86,13 +88,27 @@ def encode(
         width = entries(tensors[name]) or sum(len(column.places) for _, column in mine)
         kind = object if tensors[name].is_text else np.float64
         flat: Array = np.zeros((len(rows), width), kind)
-        for row, (number, cells) in enumerate(zip(numbers, rows, strict=True)):
-            for at, column in mine:
+        for at, column in mine:
+            plain = _all_numbers([cells[at] for cells in rows], column, tensors[name].dtype)
+            if plain is not None:
+                flat[:, column.places[0]] = plain
+                continue
+            for row, (number, cells) in enumerate(zip(numbers, rows, strict=True)):
                 where = f"{origin}: row {number}, column {column.name!r}"
                 flat[row, list(column.places)] = code(cells[at], column, columns.missing, tensors[name].dtype, where)
         sizes = [size if isinstance(size, int) else -1 for size in tensors[name].shape[1:]]
         arrays[name] = flat.reshape(len(rows), *sizes).astype(tensors[name].dtype)
     return arrays
+
+
+def _all_numbers(cells: Sequence[Any], column: Column, dtype: "np.dtype[Any]") -> npt.NDArray[np.float64] | None:
+    """Read a column at once where it holds plain numbers that its floating input can take; None elsewhere."""
+    if column.kind != "number" or dtype not in (np.float32, np.float64):
+        return None
+    if not all(type(cell) in _PLAIN for cell in cells):
+        return None
+    values = np.asarray(cells, np.float64)
+    return values if bool((np.abs(values) <= float(np.finfo(dtype).max)).all()) else None
 
 
 def code(cell: Any, column: Column, missing: bool, dtype: "np.dtype[Any]", where: str) -> Any:

@@ -44,9 +44,10 @@ class NumericRow(NumericFeatures, _Background):
 
     def blend(self, keep: Keep, rows: Rows, draw: Draw = None) -> None:
         """Write rows in which features take the values of background rows."""
-        out = self._buffer(rows)[:, 0]
-        on = _positions(keep, self.labels)
-        out[:] = np.where(on, self.x[0], self.background[0 if draw is None else draw])
+        from agnostic.kernels.rows import switch
+
+        chosen = np.zeros(len(keep), np.intp) if draw is None else draw
+        switch(self.x[0], self.background, self.labels, keep, chosen, self._buffer(rows)[:, 0])
 
     def erase(self, boxes: Boxes, rows: Rows) -> None:
         """Refuse windows.
