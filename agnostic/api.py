@@ -68,7 +68,7 @@ def explain(
     source: str | None = None,
     features: str | npt.NDArray[np.int32] | None = None,
     fill: str | None = None,
-    baseline: npt.ArrayLike = 0.0,
+    baseline: npt.ArrayLike | None = None,
     row: int | None = None,
     background: Any = None,
     seed: int = 0,
@@ -94,7 +94,8 @@ def explain(
         fill: what stands in where a piece of a picture is off: `blur`, `mean`, `noise`, `zero`, or a colour; the
             method's own choice by default. What happens to a piece of a text: `remove`, `mask`, `unknown` or `pad`;
             the model's own convention by default.
-        baseline: what stands in where an entry of another array is off.
+        baseline: what stands in where an entry of another array, or a column of a table, is off: 0 by default, or what
+            the model declares.
         row: which row of a table is explained, from 0.
         background: rows that stand in where a column of a table is off: a file, or rows as `x` may be.
         seed: of everything random.
@@ -196,8 +197,10 @@ def _with_prior(
 
 def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanation]:
     """Run one method on a task and write the records, one per target."""
-    if method.needs_plane and not task.sample.features.is_plane:
+    if method.needs_plane and not _has_places(method, task.sample):
         raise UsageError(f"{method.name} explains pictures; use occlusion, lime or kernelshap here")
+    if "gradient" in method.needs and task.at is None:
+        _ = task.sample.numbers  # says itself what has no gradient
     started, before = time.perf_counter(), task.model.evaluations
     attribution = method.function(task, **settings)
     seconds, evaluations = time.perf_counter() - started, task.model.evaluations - before
@@ -220,6 +223,11 @@ def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanatio
     return [
         _record(method, task, attribution, i, {**common, "probability": chance}) for i, chance in enumerate(chances)
     ]
+
+
+def _has_places(method: Method, sample: Sample) -> bool:
+    """Whether a sample's positions do for a method that needs a plane: what enlarges a layer's map takes a line too."""
+    return sample.features.is_plane or (sample.features.is_grid and "activations" in method.needs)
 
 
 def _proof(method: Method, task: Task) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,7 +136,8 @@ class Model:
         missing = [item for item in self.inputs if item.name not in given]
         if missing:
             raise InputError(f"the model also needs the input {missing[0]}; give it as {missing[0].name}=VALUE")
-        return {item.name: fitted(item, given[item.name]) for item in self.inputs}
+        holes = self.declared.get("table", {}).get("missing") is True
+        return {item.name: fitted(item, given[item.name], missing=holes) for item in self.inputs}
 
     def run(self, x: Array | Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Run the model on any number of rows.
@@ -289,6 +291,11 @@ class Model:
         if not self.labels or count in (None, len(self.labels)):
             return ()
         return (f"the model declares {len(self.labels)} labels for {count} classes: they are not used",)
+
+    @cached_property
+    def weight_count(self) -> int:
+        """How many numbers the graph holds as weights."""
+        return sum(prod(item.dims) for item in self.proto.graph.initializer)
 
     @property
     def provider(self) -> str:

@@ -151,6 +151,7 @@ def footer(explanations: Sequence[Explanation]) -> str:
     meta = explanations[0].meta
     parts = [str(meta.get("model", "")), f"sha256 {str(meta.get('model_sha256', ''))[:12]}"]
     for item in {item.method: item for item in explanations}.values():
-        settings = ", ".join(f"{name} {_short_value(value)}" for name, value in item.meta.get("settings", {}).items())
+        given = {name: value for name, value in item.meta.get("settings", {}).items() if value is not None}
+        settings = ", ".join(f"{name} {_short_value(value)}" for name, value in given.items())
         parts.append(f"{item.method} ({settings})" if settings else item.method)
     return " · ".join([*parts, f"seed {meta.get('seed', 0)}"])

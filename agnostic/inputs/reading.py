@@ -18,6 +18,7 @@ from agnostic.engine.model import Model
 from agnostic.engine.signature import Tensor
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, UsageError, unknown
+from agnostic.inputs import series, table
 from agnostic.inputs.array import array_sample, complete, read_array
 from agnostic.inputs.image import declared_or_assumed, image_sample, picture_input, pixel_sample
 from agnostic.inputs.sample import Sample
@@ -37,7 +38,8 @@ class Reading:
         features: the pieces; what they may be depends on the kind of input (a picture's: see `inputs.regions`).
         fill: what stands in where a piece is off, as the user wants it (a picture's: see `inputs.fills`).
         usual_fill: what stands in for a piece of a picture where the user says nothing.
-        baseline: what stands in where an entry of another array is off.
+        baseline: what stands in where an entry of another array, or a column of a table, is off; by default 0, or what
+            the model declares of its columns.
         seed: of everything random.
         row: which row of a file of rows, from 0.
         background: rows that stand in where a column is off: a file or an array.
@@ -47,7 +49,7 @@ class Reading:
     features: str | npt.NDArray[np.int32] | None = None
     fill: str | None = None
     usual_fill: str = DEFAULT_FILL
-    baseline: npt.ArrayLike = 0.0
+    baseline: npt.ArrayLike | None = None
     seed: int = 0
     row: int | None = None
     background: Anything = None
@@ -68,7 +70,13 @@ class Kind(NamedTuple):
     apart: Callable[[Model, Anything, Reading], list[tuple[str, Anything]]] | None = None
 
 
-KINDS: tuple[Kind, ...] = (Kind(is_text, text_sample),)
+# A series is asked for before a table, which takes any file with columns; a table of several inputs has to come before
+# a text, because some of its inputs may be words.
+KINDS: tuple[Kind, ...] = (
+    Kind(series.recognises, series.series_sample),
+    Kind(table.recognises, table.table_sample),
+    Kind(is_text, text_sample),
+)
 
 
 def read_sample(model: Model, given: Anything, reading: Reading | None = None, **how: Any) -> Sample:
@@ -129,7 +137,13 @@ def _picture_or_array(model: Model, by_name: dict[str, Anything], reading: Readi
         return pixel_sample(model, arrays, features=pieces, fill=cover, seed=reading.seed)
     if isinstance(reading.features, str):
         raise UsageError(f"features {reading.features!r} are pieces of a picture; the input {source!r} is none")
-    return array_sample(model, arrays, source=source, baseline=reading.baseline, labels=reading.features)
+    return array_sample(
+        model,
+        arrays,
+        source=source,
+        baseline=0.0 if reading.baseline is None else reading.baseline,
+        labels=reading.features,
+    )
 
 
 def _default_input(model: Model, given: Anything, source: str | None) -> str:
