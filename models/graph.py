@@ -59,12 +59,20 @@ class GraphWriter:
 
 
 def describe(
-    model: onnx.ModelProto, doc: str, preprocess: Mapping[str, Any], labels: Sequence[str] | None = None
+    model: onnx.ModelProto,
+    doc: str,
+    preprocess: Mapping[str, Any],
+    labels: Sequence[str] | None = None,
+    **sections: Mapping[str, Any],
 ) -> onnx.ModelProto:
-    """Write the origin, the class names (ImageNet's, where none are given) and the preprocessing in, in place."""
+    """Write the origin, the class names (ImageNet's, where none are given), the preprocessing and sections in, in place.
+
+    A section says what else has to be known, such as `answer={"kind": "boxes", ...}`.
+    """
     model.doc_string = doc
     named = json.dumps(imagenet_labels() if labels is None else labels, ensure_ascii=False)
-    helper.set_model_props(model, {"agnostic.labels": named, "agnostic.preprocess": json.dumps(preprocess)})
+    written = {f"agnostic.{name}": json.dumps(content) for name, content in sections.items()}
+    helper.set_model_props(model, {"agnostic.labels": named, "agnostic.preprocess": json.dumps(preprocess), **written})
     return model
 
 
