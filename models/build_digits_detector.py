@@ -9,6 +9,7 @@ Run: python -m agnostic.models.build_digits_detector   (needs torch and scikit-l
 
 import json
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import numpy as np
 import onnx
@@ -20,7 +21,7 @@ from torch import nn
 from agnostic.kernels.boxes import best_of_overlapping, corners, overlaps
 from agnostic.models.graph import GraphWriter, describe, to_bytes
 from agnostic.models.small_convnets import PREPROCESS, Layer, Plan, array, normalised, train
-from agnostic.models.two_digits import SIZE, Digits, Scene, read_digits, scene
+from agnostic.models.two_digits import SIZE, Box, Digits, Scene, read_digits, scene
 
 STRIDE = 8
 SIDE = SIZE // STRIDE
@@ -49,16 +50,13 @@ class Detector(nn.Module):
         self.body = nn.ModuleList(
             [Layer(1, 16), Layer(16, 24, 2), Layer(24, 32), Layer(32, 48, 2), Layer(48, 64, 2), Layer(64, 64)]
         )
-        self.head = nn.Conv2d(64, 4 + len(LABELS), 1)
-        # Nearly no cell speaks for a digit: to start from there keeps the first steps small.
-        nn.init.constant_(self.head.bias[4:], -4.0)
+        self.sides, self.classes = nn.Conv2d(64, 4, 1), nn.Conv2d(64, len(LABELS), 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, 1, 56, 56) to (n, 14, 49): logarithms of the distances to four sides in cells, then class logits."""
         for layer in self.body:
             image = layer(image)
-        told: torch.Tensor = self.head(image).flatten(2)
-        return told
+        return torch.cat([self.sides(image), self.classes(image)], 1).flatten(2)
 
 
 def middles() -> Floats:
@@ -68,10 +66,10 @@ def middles() -> Floats:
 
 
 def truth(drawn: Scene) -> tuple[Floats, NDArray[np.int64]]:
-    """Return what each cell should say: distances to left, top, right, bottom (49, 4) in pixels, and the digit or -1."""
+    """Return what each cell should say: how far left, top, right and bottom are (49, 4) in pixels; the digit or -1."""
     sides, digit = np.ones((CELLS, 4)), np.full(CELLS, -1)
     for box, label in zip(drawn.boxes, drawn.labels, strict=True):
-        edges = np.array([box.left, box.top, box.right, box.bottom])
+        edges = _edges(box)
         near = np.abs(middles() - (edges[:2] + edges[2:]) / 2).max(axis=1) <= NEAR
         spans = np.concatenate([middles() - edges[:2], edges[2:] - middles()], axis=1)
         sides[near], digit[near] = spans[near], label
@@ -103,17 +101,16 @@ def write(network: Detector) -> onnx.ModelProto:
     """Write the trained network as ONNX."""
     graph, x = GraphWriter(), "image"
     for number, layer in enumerate(network.body, 1):
-        x = layer.write(graph, x, f"conv{number}")
-    weight, bias = array(network.head.weight), array(network.head.bias)
-    for name, part in (("sides", slice(4)), ("classes", slice(4, None))):
-        graph.linear("Conv", x, f"{name}/map", weight[part], bias[part], f"{name}/map")
+        x = cast(Layer, layer).write(graph, x, f"conv{number}")
+    for name, last in (("sides", network.sides), ("classes", network.classes)):
+        graph.linear("Conv", x, f"{name}/map", array(last.weight), array(last.bias), f"{name}/map")
         graph.op("Reshape", [f"{name}/map", graph.integers(f"{name}/flat", [0, 0, CELLS])], f"{name}/pre")
     spans = graph.op("Exp", ["sides/pre"], "sides")
     boxes = graph.op("MatMul", [graph.weight("boxes/of_sides", _of_sides()), spans], "boxes/around")
     boxes = graph.op("Add", [boxes, graph.weight("boxes/middles", _offsets())], "boxes")
     chances = graph.op("Sigmoid", ["classes/pre"], "classes")
     graph.op("Concat", [boxes, chances], "detections", axis=1)
-    shape = ["batch", 4 + len(LABELS), CELLS]
+    shape: list[int | str] = ["batch", 4 + len(LABELS), CELLS]
     model = graph.model("digits-detector", {"image": ["batch", 1, SIZE, SIZE]}, {"detections": shape})
     return describe(model, DOC, PREPROCESS, LABELS, answer=ANSWER)
 
@@ -128,8 +125,12 @@ def _offsets() -> NDArray[np.float32]:
     return np.concatenate([middles().T, np.zeros((2, CELLS))])[None].astype(np.float32)
 
 
-class Found(tuple[Floats, Floats, NDArray[np.intp]]):
+class Found(NamedTuple):
     """Boxes (k, 4), scores (k,) and digits (k,) on one picture."""
+
+    boxes: Floats
+    scores: Floats
+    digits: NDArray[np.intp]
 
 
 def found(answer: NDArray[np.float32], least: float = 0.01) -> Found:
@@ -141,7 +142,7 @@ def found(answer: NDArray[np.float32], least: float = 0.01) -> Found:
         chosen = sure[best_of_overlapping(boxes[sure], chances[sure, digit], 0.5)]
         kept += [(cell, digit) for cell in chosen]
     cells, digits = np.array(kept, np.intp).reshape(-1, 2).T
-    return Found((boxes[cells], chances[cells, digits], digits))
+    return Found(boxes[cells], chances[cells, digits], digits)
 
 
 def mean_average_precision(answers: NDArray[np.float32], drawn: list[Scene]) -> float:
@@ -151,23 +152,27 @@ def mean_average_precision(answers: NDArray[np.float32], drawn: list[Scene]) -> 
 
 
 def _average_precision(everything: list[Found], drawn: list[Scene], digit: int) -> float:
-    rows, hits, wanted = [], [], 0
-    for (boxes, scores, digits), each in zip(everything, drawn, strict=True):
-        truths = [box for box, label in zip(each.boxes, each.labels, strict=True) if label == digit]
-        wanted += len(truths)
-        open_ = len(truths)
-        for at in sorted(np.flatnonzero(digits == digit), key=lambda at: -scores[at]):
-            right = any(
-                overlaps(boxes[at], np.array([b.left, b.top, b.right, b.bottom], float)) >= 0.5 for b in truths
-            )
-            rows.append(scores[at])
-            hits.append(right and open_ > 0)
-            open_ -= right
-    order = np.argsort(-np.array(rows), kind="stable")
-    right = np.cumsum(np.array(hits)[order])
-    precision = right / np.arange(1, len(right) + 1)
+    rows = [row for one, each in zip(everything, drawn, strict=True) for row in _judged(one, each, digit)]
+    right = np.array([hit for _, hit in sorted(rows, key=lambda row: -row[0])], np.bool_)
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+    # Precision at a recall is the best one at that recall or a higher one.
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(envelope * np.array(hits)[order]) / wanted)
+    return float(envelope[right].sum() / sum(digit in each.labels for each in drawn))
+
+
+def _judged(one: Found, each: Scene, digit: int) -> list[tuple[float, bool]]:
+    """Score each box that is called a digit, best first, and say whether it hits; a second hit is none."""
+    truth = dict(zip(each.labels, each.boxes, strict=True)).get(digit)
+    rows, open_ = [], truth is not None
+    for at in np.flatnonzero(one.digits == digit):
+        hit = open_ and truth is not None and overlaps(one.boxes[at], _edges(truth)) >= 0.5
+        open_ = open_ and not hit
+        rows.append((float(one.scores[at]), bool(hit)))
+    return rows
+
+
+def _edges(box: Box) -> Floats:
+    return np.array([box.left, box.top, box.right, box.bottom], np.float64)
 
 
 def accuracy(network: Detector, digits: Digits, count: int = TESTED) -> dict[str, float]:

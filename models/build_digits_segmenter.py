@@ -85,12 +85,10 @@ def write(network: Segmenter) -> onnx.ModelProto:
     deep = network.deep.write(graph, network.coarse.write(graph, middle, "coarse"), "deep")
     joined = network.joined.write(graph, _joined(graph, deep, middle, "joined"), "joined")
     drawn = network.drawn.write(graph, _joined(graph, joined, fine, "drawn"), "drawn")
-    if network.up.bias is None:
-        raise ValueError("the last layer has no bias; expected one")
     weight, bias = array(network.up.weight), array(network.up.bias)
     graph.linear("ConvTranspose", drawn, "logits", weight, bias, "logits", strides=[2, 2])
     graph.op("Softmax", ["logits"], "classes", axis=1)
-    shape = ["batch", len(LABELS), SIZE, SIZE]
+    shape: list[int | str] = ["batch", len(LABELS), SIZE, SIZE]
     model = graph.model("digits-segmenter", {"image": ["batch", 1, SIZE, SIZE]}, {"classes": shape})
     return describe(model, DOC, PREPROCESS, LABELS, answer=ANSWER)
 

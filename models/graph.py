@@ -65,7 +65,7 @@ def describe(
     labels: Sequence[str] | None = None,
     **sections: Mapping[str, Any],
 ) -> onnx.ModelProto:
-    """Write the origin, the class names (ImageNet's, where none are given), the preprocessing and sections in, in place.
+    """Write in, in place, the origin, the class names (ImageNet's, where none are given), preprocessing and sections.
 
     A section says what else has to be known, such as `answer={"kind": "boxes", ...}`.
     """

@@ -1,4 +1,4 @@
-"""What the builders of small convolutional networks share: a layer, how it is written as ONNX, and the training loop."""
+"""What the builders of small convolutional networks share: a layer, its ONNX, and the training loop."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -79,7 +79,7 @@ def train(network: nn.Module, loss: Loss, digits: Digits, plan: Plan) -> None:
         drawn = [scene(digits, rng) for _ in range(BATCH)]
         found = loss(network(normalised(drawn)), drawn)
         optimiser.zero_grad()
-        found.backward()
+        torch.autograd.backward(found)
         optimiser.step()
         rate.step()
     network.eval()
@@ -91,7 +91,9 @@ def normalised(drawn: list[Scene]) -> torch.Tensor:
     return (pixels.float()[:, None] / 255 - MEAN) / STD
 
 
-def array(tensor: torch.Tensor) -> Floats:
-    """Return a tensor as an array."""
+def array(tensor: torch.Tensor | None) -> Floats:
+    """Return a parameter as an array."""
+    if tensor is None:
+        raise ValueError("the layer lacks this parameter; expected one made with bias=True")
     values: Floats = tensor.detach().numpy()
     return values

@@ -9,6 +9,7 @@ from typing import Any
 
 from agnostic import api
 from agnostic.cli import common
+from agnostic.cli.saying import predictions_table
 from agnostic.cli.settings import Tokens, split_tokens
 from agnostic.engine.model import Model
 from agnostic.engine.opening import load
@@ -99,7 +100,7 @@ def _warn(model: Model, sample: Sample, quiet: bool) -> None:
         common.note(line, quiet)
     if api.untouched(model, sample):
         common.note(
-            "the class scores hardly change when the whole input is replaced: the preprocessing is probably wrong; "
+            "the answer hardly changes when the whole input is replaced: the preprocessing is probably wrong; "
             "see `agnostic inspect` and --scale, --mean, --std, --channels",
             quiet,
         )
@@ -144,7 +145,8 @@ def _report(model: Model, sample: Sample, found: Sequence[Explanation], files: l
     return {
         "input": sample.name,
         "notes": [*model.notes, *sample.notes],
-        "predictions": [vars(item) for item in api.predict(model, sample)],
+        "answer": model.answer.kind,
+        "predictions": [item.as_dict() for item in api.predict(model, sample)],
         "explanations": [_summary(item, path) for item, path in zip(found, records, strict=True)],
         "figures": [str(path) for path in figures],
     }
@@ -159,7 +161,7 @@ def _summary(item: Explanation, path: Path) -> Report:
 def _print(model: Model, report: Report) -> None:
     console = common.stdout()
     console.print(f"[bold]{report['input']}[/bold]  {model.name}", markup=True)
-    console.print(predictions_table(report["predictions"]))
+    console.print(predictions_table(report["answer"], report["predictions"]))
     rows = common.table("method", "target", "passes", "seconds", "", right=("passes", "seconds"))
     for item in report["explanations"]:
         rows.add_row(
@@ -168,15 +170,6 @@ def _print(model: Model, report: Report) -> None:
     console.print(rows)
     for path in [*report["figures"], *(item["record"] for item in report["explanations"])]:
         console.print(f"wrote {path}", style="dim", markup=False)
-
-
-def predictions_table(predictions: Sequence[Report]) -> Any:
-    """Lay out the top classes with their scores and probabilities."""
-    rows = common.table("class", "name", "score", "probability", right=("class", "score", "probability"))
-    for item in predictions:
-        chance = "" if item["probability"] is None else f"{item['probability']:.3f}"
-        rows.add_row(str(item["index"]), item["name"], f"{item['score']:.5g}", chance)
-    return rows
 
 
 def _figures_of(item: Report) -> str:

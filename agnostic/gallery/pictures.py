@@ -1,12 +1,12 @@
 """Figures of explanations of a picture: one beside it, or several targets and methods side by side."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.draw import Panel, Scale, shared_scale
+from agnostic.draw import BoxMark, Marks, Panel, Scale, shared_scale
 from agnostic.draw import figure as draw_figure
 from agnostic.draw.colour import BLUE, ORANGE, Colour
 from agnostic.errors import UsageError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # A map that speaks against as well as for is drawn with signs; below this share of its peak, minus is noise.
 NEGLIGIBLE = 0.05
 COLUMNS = 4
+WHITE: Colour = (255, 255, 255)
 
 Map = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
@@ -42,11 +43,12 @@ def figure(explanations: Sequence[Explanation], *, heading: str = "", dark: bool
     accents: dict[str, Colour | None] = dict.fromkeys(targets)
     if len(targets) == 2:
         accents = dict(zip(targets, (ORANGE, BLUE), strict=True))
-    panels = [_input_panel(explanations[0])]
+    panels = [_input_panel(explanations, accents), *_reference_panels(explanations)]
+    lead = len(panels)
     panels += [_heat_panel(item, _scale(item, explanations), accents[item.target]) for item in explanations]
     if len(explanations) == 1 and explanations[0].segments is not None:
         panels.append(_pieces_panel(explanations[0]))
-    rows = [panels] if len(panels) <= COLUMNS else _grid(panels, explanations, targets)
+    rows = [panels] if len(panels) <= COLUMNS else _grid(panels, lead, explanations, targets)
     return draw_figure(rows, footer=_footer(explanations), heading=heading, dark=dark)
 
 
@@ -58,12 +60,12 @@ def _check(explanations: Sequence[Explanation]) -> None:
         raise UsageError("the explanations are of different pictures; draw one figure for each")
 
 
-def _grid(panels: list[Panel], explanations: Sequence[Explanation], targets: list[str]) -> list[list[Panel]]:
+def _grid(panels: list[Panel], lead: int, explanations: Sequence[Explanation], targets: list[str]) -> list[list[Panel]]:
     """Put the picture first in each target's rows, and wrap those."""
     rows = []
     for target in targets:
-        chosen = [panel for panel, item in zip(panels[1:], explanations, strict=False) if item.target == target]
-        block = [panels[0], *chosen]
+        chosen = [panel for panel, item in zip(panels[lead:], explanations, strict=False) if item.target == target]
+        block = [*panels[:lead], *chosen]
         rows += [block[start : start + COLUMNS] for start in range(0, len(block), COLUMNS)]
     return rows
 
@@ -83,8 +85,39 @@ def _picture(item: Explanation) -> Picture:
     return item.picture
 
 
-def _input_panel(item: Explanation) -> Panel:
-    return Panel(_picture(item), "input", str(item.meta.get("input", "")))
+def _input_panel(together: Sequence[Explanation], accents: Mapping[str, Colour | None]) -> Panel:
+    first = together[0]
+    return Panel(
+        _picture(first), "input", str(first.meta.get("input", "")), marks=_marks(together, accents, named=True)
+    )
+
+
+def _reference_panels(together: Sequence[Explanation]) -> list[Panel]:
+    """Show what the input is compared with, each once."""
+    shown = {str(item.meta["reference_name"]): item.reference for item in together if item.reference is not None}
+    return [Panel(picture, "compared with", name) for name, picture in shown.items()]
+
+
+def _marks(together: Sequence[Explanation], accents: Mapping[str, Colour | None], *, named: bool) -> Marks | None:
+    """Point at the boxes that are explained, more quietly at the others, and at the region that counts."""
+    boxes = {number: box for item in together for number, box in enumerate(item.meta.get("boxes", ()))}
+    colours = {at: accents.get(item.target) for item in together for at in item.meta.get("explained", ())}
+    regions = [item for item in together if item.region is not None]
+    if not boxes and not regions:
+        return None
+    shown = [
+        BoxMark(tuple(box["box"]), _name(number, box) if named else "", number in colours, colours.get(number) or WHITE)
+        for number, box in boxes.items()
+    ]
+    if not regions:
+        return Marks(tuple(shown))
+    # Of targets with regions of their own, the picture shows each; a panel shows its own.
+    region = np.any(np.stack([np.asarray(item.region, np.bool_) for item in regions]), axis=0)
+    return Marks(tuple(shown), region, len(regions) == 1 and bool(regions[0].meta.get("place")))
+
+
+def _name(number: int, box: Mapping[str, Any]) -> str:
+    return f"box:{number} · {short(str(box['name']))} {box['score']:.2f}"
 
 
 def _heat_panel(item: Explanation, scale: Scale, accent: Colour | None) -> Panel:
@@ -98,6 +131,7 @@ def _heat_panel(item: Explanation, scale: Scale, accent: Colour | None) -> Panel
         signed=scale.low < 0,
         scale=scale,
         accent=accent,
+        marks=_marks([item], {item.target: accent}, named=False),
     )
 
 
@@ -118,6 +152,11 @@ def _caption(item: Explanation) -> str:
     if item.meta.get("class_agnostic"):
         # The map is the same for all targets: to name one would say that it is of that one.
         parts = ["any class"]
+    elif item.meta.get("boxes") and len(item.meta.get("explained", ())) == 1:
+        box = item.meta["boxes"][item.meta["explained"][0]]
+        parts = [f"{item.target} · {short(str(box['name']))} {box['score']:.2f}"]
+    elif item.reference is not None:
+        parts = [f"{item.target} {item.meta['score']:.2f}"]
     elif item.meta.get("probability") is None:
         parts = [short(item.target)]
     else:
