@@ -22,7 +22,7 @@ from agnostic.models.small_convnets import PREPROCESS, Layer, Plan, array, norma
 from agnostic.models.two_digits import SIZE, Digits, Scene, read_digits, scene
 
 LABELS = ["ground", *(f"digit {digit}" for digit in range(10))]
-ANSWER = {"kind": "segmentation", "output": "classes"}
+ANSWER = {"kind": "segmentation", "output": "classes", "background": 0}
 PLAN = Plan(epochs=5, scenes=12_000)
 TESTED = 500
 DOC = (

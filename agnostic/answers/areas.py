@@ -97,7 +97,7 @@ def target(model: Model, sample: Sample, text: str) -> tuple[Target, dict[str, A
     numbers = _numbers(found, index, mask, versus)
     name = f"{model.names.class_name(index)}@{match[2].strip()}{VERSUS_REST if versus else ''}"
     part = Projection(model.scores_tensor, _stored(model, numbers), name)
-    return Target((part,), name), {"region": mask, "place": bool(mask.sum() == 1)}
+    return Target((part,), name), {"region": mask}
 
 
 def _mask(model: Model, sample: Sample, found: Map, index: int, where: str) -> Mask:

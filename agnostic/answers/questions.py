@@ -76,7 +76,6 @@ def _joined(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, A
         joined["explained"] = sorted({*earlier["explained"], *later.get("explained", ())})
     if "region" in earlier and "region" in later:
         joined["region"] = earlier["region"] | later["region"]
-        joined["place"] = False
     return joined
 
 

@@ -39,24 +39,23 @@ class Marks:
 
     Attributes:
         boxes: of which the strong ones are drawn last, on top.
-        region: (h, w) bool with about the picture's proportions, of which the outline is drawn.
-        is_place: whether the region is one place, which gets a ring around it.
+        regions: (h, w) bool each, with about the picture's proportions; the outline of each is drawn, and a ring
+            around one that is a single place.
     """
 
     boxes: tuple[BoxMark, ...] = ()
-    region: Mask | None = None
-    is_place: bool = False
+    regions: tuple[Mask, ...] = ()
 
 
 def marked(picture: Picture, marks: Marks) -> Picture:
     """Draw marks on a picture, (H, W, 3) uint8, as it is shown: lines keep their width whatever its size.
 
     Raises:
-        InputError: the region is no map of places.
+        InputError: a region is no map of places.
     """
-    if marks.region is not None:
-        _check(marks.region)
-        picture = _ringed(picture, marks.region) if marks.is_place else _outlined(picture, marks.region)
+    for region in marks.regions:
+        _check(region)
+        picture = _ringed(picture, region) if region.sum() == 1 else _outlined(picture, region)
     if not marks.boxes:
         return picture
     image = Image.fromarray(picture)

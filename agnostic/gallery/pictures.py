@@ -102,18 +102,14 @@ def _marks(together: Sequence[Explanation], accents: Mapping[str, Colour | None]
     """Point at the boxes that are explained, more quietly at the others, and at the region that counts."""
     boxes = {number: box for item in together for number, box in enumerate(item.meta.get("boxes", ()))}
     colours = {at: accents.get(item.target) for item in together for at in item.meta.get("explained", ())}
-    regions = [item for item in together if item.region is not None]
+    regions = {item.target: item.region.astype(np.bool_) for item in together if item.region is not None}
     if not boxes and not regions:
         return None
     shown = [
         BoxMark(tuple(box["box"]), _name(number, box) if named else "", number in colours, colours.get(number) or WHITE)
         for number, box in boxes.items()
     ]
-    if not regions:
-        return Marks(tuple(shown))
-    # Of targets with regions of their own, the picture shows each; a panel shows its own.
-    region = np.any(np.stack([np.asarray(item.region, np.bool_) for item in regions]), axis=0)
-    return Marks(tuple(shown), region, len(regions) == 1 and bool(regions[0].meta.get("place")))
+    return Marks(tuple(shown), tuple(regions.values()))
 
 
 def _name(number: int, box: Mapping[str, Any]) -> str:
@@ -175,7 +171,7 @@ def _caption(item: Explanation) -> str:
 
 def short(target: str) -> str:
     """The first of a label's synonyms: `tabby` of `tabby, tabby cat`."""
-    return target.split(",")[0]
+    return target.split(", ")[0]
 
 
 def _footer(explanations: Sequence[Explanation]) -> str:
