@@ -1,7 +1,7 @@
 """What a model says about itself: labels and preprocessing, from its metadata, a sidecar, or the folder it lies in.
 
-Later sources win: what an exporter of detectors wrote, ONNX metadata (`agnostic.labels`, `agnostic.preprocess`), then the files of a Hugging Face folder
-(`config.json`, `preprocessor_config.json`), then the sidecar `model.agnostic.toml`.
+Later sources win: what an exporter of detectors wrote, ONNX metadata (`agnostic.labels`, `agnostic.preprocess`), then
+the files of a Hugging Face folder (`config.json`, `preprocessor_config.json`), then the sidecar `model.agnostic.toml`.
 """
 
 import json

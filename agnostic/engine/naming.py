@@ -222,8 +222,11 @@ class Names:
         for axis, item in enumerate(index):
             if item is not None:
                 _within(tensor, item, shape[axis])
-        if tensor == self.scores and len(index) == 1 and self.class_axis == 0 and index[0] is not None:
-            return self.class_target(index[0])
+        if len(index) == 1 and index[0] is not None:
+            if (head := next((item for item in self.heads if (item.scores, item.axis) == (tensor, 0)), None)) is not None:
+                return self.head_target(head, index[0])
+            if (tensor, self.class_axis) == (self.scores, 0) and not self.instead:
+                return self.class_target(index[0])
         full = (*index, *([None] * (len(shape) - len(index))))
         return Target((Term(tensor, full),), f"{tensor}[{inside}]")
 

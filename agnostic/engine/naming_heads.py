@@ -1,6 +1,6 @@
 """From a model and its kind of answer to the names that its targets are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from agnostic.converters.shapes import infer, shape_of
@@ -22,7 +22,10 @@ def names_of(model: "Model") -> Names:
     scores = {head.output: model.scores_of(head.output) for head in answer.heads}
     shapes |= {name: _shape(model, head, name, shapes) for head, name in scores.items()}
     only = len(answer.heads) == 1
-    heads = tuple(_named(head, scores[head.output], shapes, model.labels if only else None) for head in answer.heads)
+    axis_of = _axis_on_map if answer.kind == "segmentation" else class_axis_of
+    heads = tuple(
+        _named(head, scores[head.output], shapes, model.labels if only else None, axis_of) for head in answer.heads
+    )
     first = heads[0]
     # The labels of boxes are no entries of one axis; whether they fit is seen from their layout.
     labels = model.labels if answer.kind == "boxes" else first.labels
@@ -41,11 +44,26 @@ def _shape(model: "Model", output: str, name: str, shapes: Shapes) -> tuple[int 
     return found[1:] if found else shapes[output]
 
 
-def _named(head: Head, scores: str, shapes: Shapes, declared: tuple[str, ...] | None) -> NamedHead:
+def _named(
+    head: Head, scores: str, shapes: Shapes, declared: tuple[str, ...] | None,
+    axis_of: Callable[[tuple[int | None, ...], int], int],
+) -> NamedHead:  # fmt: skip
     labels, shape = head.labels or declared or (), shapes[scores]
-    axis = class_axis_of(shape, len(labels))
+    axis = axis_of(shape, len(labels))
     count = (shape[axis] if axis < len(shape) else None) if shape else 1
     return NamedHead(head.output, scores, axis, labels if labels and count in (None, len(labels)) else None, count)
+
+
+def _axis_on_map(shape: tuple[int | None, ...], labels: int) -> int:
+    """The axis of the classes beside two axes of places: as long as the labels, else the shorter one of both ends.
+
+    >>> _axis_on_map((1, 8, 8), 0), _axis_on_map((None, None, 21), 0), _axis_on_map((8, 8, 8), 0)
+    (0, 2, 0)
+    """
+    if labels and shape.count(labels) == 1:
+        return shape.index(labels)
+    first, last = (size if size is not None else float("inf") for size in (shape[0], shape[-1]))
+    return 0 if first <= last else len(shape) - 1
 
 
 def _instead(answer: Answer) -> str:
