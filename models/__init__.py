@@ -27,7 +27,7 @@ def names() -> tuple[str, ...]:
     """Return the names of the models.
 
     >>> names()
-    ('squeezenet', 'efficientnet-lite0', 'digits-vit')
+    ('squeezenet', 'efficientnet-lite0', 'digits-vit', 'digits-detector', 'digits-segmenter')
     """
     return tuple(manifest()["models"])
 
