@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from agnostic.answers.prediction import Prediction
-from agnostic.engine.likeness import Likeness, embedding
+from agnostic.engine.likeness import Likeness, pooled
 from agnostic.engine.model import Model
 from agnostic.engine.target import Floats, Target
 from agnostic.errors import ItemError, UsageError
@@ -21,7 +21,8 @@ def embed(model: Model, sample: Sample) -> Floats:
         ItemError: it is not finite, or has no length, so that nothing is like it.
     """
     name = model.scores_tensor
-    found = embedding(model.run(sample.arrays, (name,)), name, model.answer.pooling)
+    row = model.run(sample.arrays, (name,))[name][:1].astype(np.float64)
+    found: Floats = pooled(row, model.answer.pooling, _places(model))[0]
     if not np.isfinite(found).all():
         raise ItemError(f"the embedding of {sample.name!r} is not finite: there is nothing to compare")
     if not found.any():
@@ -58,4 +59,16 @@ def target(model: Model, sample: Sample, text: str) -> tuple[Target, dict[str, A
 
 def like(model: Model, reference: Floats, name: str) -> Likeness:
     """Make the likeness to an embedding (d,) a part of a target."""
-    return Likeness(model.scores_tensor, reference, name, model.answer.distance, model.answer.pooling)
+    answer = model.answer
+    return Likeness(model.scores_tensor, reference, name, answer.distance, answer.pooling, _places(model))
+
+
+def _places(model: Model) -> tuple[int, ...]:
+    """The axes of the embedding that are tokens or places, the batch axis counted: all but that of the channels."""
+    layer = next((item for item in model.layers if item.name == model.scores_tensor), None)
+    axes = len(model.names.shapes[model.scores_tensor]) + 1
+    channels = layer.channel_axis if layer is not None else axes - 1 if axes == 3 else 1
+    places = tuple(axis for axis in range(1, axes) if axis != channels)
+    if model.answer.pooling != "none" and not places:
+        raise UsageError(f"[answer] pooling={model.answer.pooling!r}: {model.scores_tensor!r} has no tokens or places")
+    return places

@@ -9,7 +9,7 @@ The sidecar `model.agnostic.toml`, or JSON under the metadata key `agnostic.answ
     names = ["glucose"]     # regression: of the values
     background = 0          # segmentation: the class that is no thing
     distance = "euclidean"  # embedding: what likeness is; the cosine by default
-    pooling = "mean"        # embedding of tokens: their mean, or the "first"
+    pooling = "mean"        # embedding of tokens or places: their mean, or the "first"
 
     [answer.outputs.age]    # several outputs that answer, each in its way: kind, unit, names, labels
     kind = "regression"
@@ -84,7 +84,7 @@ class Answer:
         layout: how boxes are written down.
         background: the class of a segmentation that is no thing.
         distance: what the likeness of two embeddings is.
-        pooling: how an embedding of tokens becomes one of the whole.
+        pooling: how an embedding of tokens or places becomes one of the whole.
         notes: what was assumed, one line each.
     """
 

@@ -1,14 +1,12 @@
 """How like one embedding is to another: the cosine of the angle between them, or minus their distance."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from agnostic.engine.answer import Distance, Pooling
-from agnostic.engine.target import NUMPY, Array, Floats, Maths, OfOne
+from agnostic.engine.target import NUMPY, Floats, Maths, OfOne
 
 # Keeps roots and quotients of nothing finite, far below what float32 tells apart.
 _TINY = 1e-24
@@ -23,7 +21,8 @@ class Likeness(OfOne):
         reference: (d,) float64, what it is compared with.
         name: what it is called.
         distance: `cosine`, or `euclidean` for minus the distance.
-        pooling: how an embedding of tokens becomes one.
+        pooling: how an embedding of tokens, or of the places of a map, becomes one.
+        places: the axes of tokens or places, the batch axis counted.
         weight: what it is multiplied by.
     """
 
@@ -32,11 +31,12 @@ class Likeness(OfOne):
     name: str
     distance: Distance = "cosine"
     pooling: Pooling = "none"
+    places: tuple[int, ...] = (1,)
     weight: float = 1.0
 
     def of(self, values: Any, maths: Maths = NUMPY) -> Any:
         """Compare every row with the reference."""
-        x = pooled(maths.floats(values), self.pooling)
+        x = pooled(maths.floats(values), self.pooling, self.places)
         own = maths.constant(self.reference[None], x)
         if self.distance == "euclidean":
             return -self.weight * (((x - own) ** 2).sum(1) + _TINY) ** 0.5
@@ -52,8 +52,8 @@ class Likeness(OfOne):
         return f"{self.name} ({self.distance} of {self.tensor})"
 
 
-def pooled(values: Any, pooling: Pooling) -> Any:
-    """Turn embeddings (n, ...) into one row each, (n, d): of tokens (n, t, d) the first or their mean.
+def pooled(values: Any, pooling: Pooling, places: tuple[int, ...] = (1,)) -> Any:
+    """Turn embeddings (n, ...) into one row each, (n, d): of tokens the first, or the mean over tokens or places.
 
     >>> pooled(np.arange(12.0).reshape(1, 3, 4), "mean").tolist()
     [[4.0, 5.0, 6.0, 7.0]]
@@ -61,11 +61,5 @@ def pooled(values: Any, pooling: Pooling) -> Any:
     if pooling == "first":
         values = values[:, 0]
     elif pooling == "mean":
-        values = values.mean(1)
+        values = values.mean(places)
     return values.reshape(len(values), -1)
-
-
-def embedding(values: Mapping[str, Array], tensor: str, pooling: Pooling) -> npt.NDArray[np.float64]:
-    """Read the embedding of one input: (d,) float64."""
-    row: npt.NDArray[np.float64] = pooled(values[tensor][:1].astype(np.float64), pooling)[0]
-    return row

@@ -223,7 +223,9 @@ class Names:
             if item is not None:
                 _within(tensor, item, shape[axis])
         if len(index) == 1 and index[0] is not None:
-            if (head := next((item for item in self.heads if (item.scores, item.axis) == (tensor, 0)), None)) is not None:
+            if (
+                head := next((item for item in self.heads if (item.scores, item.axis) == (tensor, 0)), None)
+            ) is not None:
                 return self.head_target(head, index[0])
             if (tensor, self.class_axis) == (self.scores, 0) and not self.instead:
                 return self.class_target(index[0])

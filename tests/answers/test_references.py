@@ -72,11 +72,24 @@ def test_the_distance_is_an_option(opened: Any, other: Path) -> None:
 
 def test_a_hidden_layer_of_a_classifier_is_an_embedding() -> None:
     chelsea, rocket, both = (agnostic.models.picture(name) for name in ("chelsea", "rocket", "cat_and_coffee"))
-    model = agnostic.load("squeezenet", device="cpu", answer={"kind": "embedding", "output": "fire9/concat"})
+    declared = {"kind": "embedding", "output": "fire9/concat", "pooling": "mean"}
+    model = agnostic.load("squeezenet", device="cpu", answer=declared)
     sample = read_sample(model, both)
     targets = [question(model, sample, f"like:{path}").target for path in (chelsea, rocket)]
     cat, other = model.score(sample.arrays, targets)[0]
-    assert 1 > cat > 4 * other > 0
+    assert 1 > cat > 1.5 * other > 0
+    held = [
+        model.activations(read_sample(model, path).arrays, "fire9/concat")[0].mean(axis=(1, 2))
+        for path in (both, chelsea)
+    ]
+    assert cat == pytest.approx(held[0] @ held[1] / np.linalg.norm(held[0]) / np.linalg.norm(held[1]), abs=1e-5)
+
+
+def test_what_has_no_places_cannot_be_pooled(opened: Any) -> None:
+    text = "g (float[n,4] x) => (float[n,4] e) { e = Relu(x) }"
+    model = opened(text, answer={"kind": "embedding", "pooling": "mean"})
+    with pytest.raises(UsageError, match="'e' has no tokens or places"):
+        predict(model, read_sample(model, np.ones(4)))
 
 
 def test_the_length_is_all_that_is_said(embedder: Model) -> None:

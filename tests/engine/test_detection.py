@@ -98,5 +98,5 @@ def test_gradients_go_to_the_anchor_and_end_where_there_is_none() -> None:
     own = Match(LAYOUT, SIZE, OWN, CLASSES, "box:0", (Term("out", (0, 5)),))
     smooth = (3 * Target((own,), "box:0")).smooth
     assert (smooth.key, smooth.name) == ("3*out[0,5]", "3*box:0")
-    with pytest.raises(UsageError, match="no gradient at 'box:0'.*drise, rise, lime and occlusion do work"):
+    with pytest.raises(UsageError, match=r"no gradient at 'box:0'.*drise, rise, lime and occlusion do work"):
         _ = Target((Match(LAYOUT, SIZE, OWN, CLASSES, "box:0"),), "box:0").smooth

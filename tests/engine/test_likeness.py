@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agnostic.engine.autograd import Autograd
-from agnostic.engine.likeness import Likeness, embedding, pooled
+from agnostic.engine.likeness import Likeness, pooled
 from agnostic.engine.target import Target
 
 OWN = np.array([1.0, 2.0, -2.0])
@@ -25,7 +25,8 @@ def test_tokens_are_pooled() -> None:
     assert pooled(tokens, "mean").tolist() == tokens.mean(axis=1).tolist()
     assert pooled(tokens, "first").tolist() == tokens[:, 0].tolist()
     assert pooled(tokens, "none").shape == (2, 12)
-    assert embedding({"e": tokens}, "e", "first").tolist() == [0, 1, 2, 3]
+    maps = np.arange(24.0).reshape(2, 3, 2, 2)
+    assert pooled(maps, "mean", (2, 3)).tolist() == maps.mean(axis=(2, 3)).tolist()
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])

@@ -25,7 +25,9 @@ def test_a_layer_with_its_normalisation_folded_computes_the_same(stride: int) ->
     layer.write(graph, "x", "y")
     model = graph.model("one", {"x": ["n", 2, 8, 8]}, {"y": ["n", 5, 8 // stride, 8 // stride]})
     x = torch.randn(3, 2, 8, 8)
-    found = onnxruntime.InferenceSession(to_bytes(model), providers=["CPUExecutionProvider"]).run(None, {"x": x.numpy()})
+    found = onnxruntime.InferenceSession(to_bytes(model), providers=["CPUExecutionProvider"]).run(
+        None, {"x": x.numpy()}
+    )
     np.testing.assert_allclose(found[0], layer(x).detach().numpy(), atol=1e-5)
 
 
