@@ -144,8 +144,7 @@ def boxes() -> Image.Image:
 def regions() -> Image.Image:
     """Explain the ink of one digit, and one pixel of the other's, by the embedded segmentation network."""
     model, picture = agnostic.load("digits-segmenter"), agnostic.models.picture("two_digits")
-    targets = ["digit 3@mask vs rest", "digit 1@40,45 vs rest"]
-    names = ("rise", "integrated_gradients")
+    targets, names = ["digit 3@mask", "digit 1@40,45"], ("occlusion", "integrated_gradients")
     return agnostic.figure([e for name in names for e in agnostic.explain(model, picture, name, targets)])
 
 

@@ -56,6 +56,7 @@ def test_one_explanation_stands_beside_its_picture(drawn: list[Any]) -> None:
         ({"probability": None}, "tabby · 40 passes"),
         ({"probability": 0.4, "class_agnostic": True, "layer": "conv"}, "any class · conv"),
         ({"evaluations": 1}, "tabby · 1 pass"),
+        ({"score": 41.27, "unit": "years"}, "tabby 41.27 years · 40 passes"),
     ],
 )
 def test_the_caption_says_how_far_to_trust_the_map(drawn: list[Any], meta: dict[str, Any], caption: str) -> None:
@@ -177,8 +178,9 @@ def test_what_the_input_is_compared_with_stands_beside_it(drawn: list[Any]) -> N
 
 def test_the_reference_leads_every_row(drawn: list[Any]) -> None:
     made = [
-        dataclasses.replace(explanation(RAMP, f"like:{at}", m, reference_name="r", score=1.0), reference=PICTURE)
+        dataclasses.replace(explanation(RAMP, f"like:{at}", m, reference_name=at, score=1.0), reference=PICTURE)
         for at in "ab" for m in ("lime", "rise")
     ]  # fmt: skip
     gallery.figure(made)
+    assert [row[1].caption for row in drawn[0][0]] == ["a", "b"]
     assert [[panel.title for panel in row] for row in drawn[0][0]] == [["input", "compared with", "lime", "rise"]] * 2

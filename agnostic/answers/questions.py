@@ -39,7 +39,7 @@ def question(model: Model, sample: Sample, asked: OneTarget) -> Question:
     if asked is None or (isinstance(asked, str) and asked.strip() == "top"):
         return _first(model, sample)
     if not isinstance(asked, str):
-        return Question(model.target(asked))
+        return _of_scores(model, model.target(asked))
     text = asked.strip()
     if text.endswith(VERSUS_REST) and model.answer.kind != "segmentation":
         return _against_rest(model, sample, text.removesuffix(VERSUS_REST))
@@ -49,13 +49,17 @@ def question(model: Model, sample: Sample, asked: OneTarget) -> Question:
 def _first(model: Model, sample: Sample) -> Question:
     """Ask for what the model says first."""
     if model.answer.is_of_scores:
-        return Question(scores.target_of(model, scores.predict(model, sample, 1)[0]))
+        return _of_scores(model, scores.target_of(model, scores.predict(model, sample, 1)[0]))
     return _resolved(model, sample, module_of(model).default(model, sample))
+
+
+def _of_scores(model: Model, target: Target) -> Question:
+    return Question(target, scores.facts(model, target) if model.answer.is_of_scores else {})
 
 
 def _resolved(model: Model, sample: Sample, text: str) -> Question:
     if model.answer.is_of_scores:
-        return Question(model.target(text))
+        return _of_scores(model, model.target(text))
     facts: dict[str, Any] = {}
 
     def also(part: str) -> Target | None:
@@ -70,12 +74,15 @@ def _resolved(model: Model, sample: Sample, text: str) -> Question:
 
 
 def _joined(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a difference of two boxes both are explained; of two regions, both are outlined."""
+    """Of a difference of two boxes both are explained; of two regions, both are outlined; of two references none is."""
     joined: dict[str, Any] = {}
     if "explained" in earlier:
         joined["explained"] = sorted({*earlier["explained"], *later.get("explained", ())})
     if "region" in earlier and "region" in later:
         joined["region"] = earlier["region"] | later["region"]
+    if "reference_name" in earlier:
+        joined["reference_name"] = f"{earlier['reference_name']}, {later.get('reference_name', '')}"
+        joined["reference"] = None
     return joined
 
 

@@ -53,6 +53,13 @@ def target_of(model: Model, prediction: Prediction) -> Target:
     return model.names.class_target(prediction.index)
 
 
+def facts(model: Model, target: Target) -> dict[str, str]:
+    """What a record says of a target beside its name: the unit of a value."""
+    place = _class_of(model, target)
+    unit = None if place is None else model.answer.heads[place[0]].unit(place[1])
+    return {} if unit is None else {"unit": unit}
+
+
 def fetch(model: Model, sample: Sample) -> Mapping[str, Array]:
     """Run the model for all outputs that answer, and the scores behind them."""
     wanted = [name for head in named_heads(model) for name in (head.scores, head.output)]

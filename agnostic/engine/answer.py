@@ -81,6 +81,7 @@ class Answer:
     Attributes:
         kind: what sort of thing.
         heads: the outputs that hold it; the first is explained where nothing else is said.
+        by_name: whether the outputs are declared one by one, so that targets name them.
         layout: how boxes are written down.
         background: the class of a segmentation that is no thing.
         distance: what the likeness of two embeddings is.
@@ -95,6 +96,7 @@ class Answer:
     distance: Distance = "cosine"
     pooling: Pooling = "none"
     notes: tuple[str, ...] = ()
+    by_name: bool = False
 
     @property
     def is_of_scores(self) -> bool:
@@ -150,7 +152,7 @@ def answer_of(declared: Mapping[str, Any] | None, graph: Graph) -> Answer:
         return Answer("boxes", (Head(layout.boxes),), layout)
     if several is not None:
         heads = _heads(several, graph)
-        return Answer(heads[0].kind, heads)
+        return Answer(heads[0].kind, heads, by_name=True)
     output = _output(declared, graph, kind)
     if kind == "embedding":
         distance = _one_of(declared, "distance", get_args(Distance), "cosine")

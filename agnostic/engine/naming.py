@@ -139,8 +139,7 @@ class Names:
         if found is not None:
             return found
         if text.isdigit():
-            self._check_single(text)
-            return self.class_target(int(text))
+            return self._numbered(text)
         if (match := _UNIT.match(text)) and match[1] in self.shapes:
             return self._unit(match[1], int(match[2]), match[3])
         if (match := _ENTRY.match(text)) and match[1] in self.shapes:
@@ -186,10 +185,11 @@ class Names:
         label = head.labels[index] if head.labels and index < len(head.labels) else str(index)
         return Target((Term(head.scores, entry),), f"{head.output}:{label}")
 
-    def _check_single(self, number: str) -> None:
-        if self.heads:
+    def _numbered(self, number: str) -> Target:
+        if len(self.heads) > 1:
             choices = ", ".join(f"{head.output}:{number}" for head in self.heads)
             raise UsageError(f"the target {number} counts in several outputs; give one of {choices}")
+        return self._unit(self.heads[0].output, int(number), None) if self.heads else self.class_target(int(number))
 
     def _unit(self, tensor: str, unit: int, position: str | None) -> Target:
         head = next((head for head in self.heads if head.output == tensor and position is None), None)

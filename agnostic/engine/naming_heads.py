@@ -31,7 +31,7 @@ def names_of(model: "Model") -> Names:
     labels = model.labels if answer.kind == "boxes" else first.labels
     layers = {layer.name: layer for layer in model.layers}
     return Names(
-        first.scores, first.axis, shapes, layers, labels, () if only else heads, _instead(answer),
+        first.scores, first.axis, shapes, layers, labels, heads if answer.by_name else (), _instead(answer),
         _classes_of_boxes(answer, shapes),
     )  # fmt: skip
 

@@ -43,12 +43,7 @@ def figure(explanations: Sequence[Explanation], *, heading: str = "", dark: bool
     accents: dict[str, Colour | None] = dict.fromkeys(targets)
     if len(targets) == 2:
         accents = dict(zip(targets, (ORANGE, BLUE), strict=True))
-    panels = [_input_panel(explanations, accents), *_reference_panels(explanations)]
-    lead = len(panels)
-    panels += [_heat_panel(item, _scale(item, explanations), accents[item.target]) for item in explanations]
-    if len(explanations) == 1 and explanations[0].segments is not None:
-        panels.append(_pieces_panel(explanations[0]))
-    rows = [panels] if len(panels) <= COLUMNS else _grid(panels, lead, explanations, targets)
+    rows = _rows(explanations, targets, accents)
     return draw_figure(rows, footer=_footer(explanations), heading=heading, dark=dark)
 
 
@@ -60,12 +55,22 @@ def _check(explanations: Sequence[Explanation]) -> None:
         raise UsageError("the explanations are of different pictures; draw one figure for each")
 
 
-def _grid(panels: list[Panel], lead: int, explanations: Sequence[Explanation], targets: list[str]) -> list[list[Panel]]:
-    """Put the picture first in each target's rows, and wrap those."""
+def _rows(
+    explanations: Sequence[Explanation], targets: Sequence[str], accents: Mapping[str, Colour | None]
+) -> list[list[Panel]]:
+    """Lay panels in one row, or each target's in rows of its own that start with the picture."""
+    shown, references = _input_panel(explanations, accents), _reference_panels(explanations)
+    heats = [_heat_panel(item, _scale(item, explanations), accents[item.target]) for item in explanations]
+    if len(explanations) == 1 and explanations[0].segments is not None:
+        heats.append(_pieces_panel(explanations[0]))
+    panels = [shown, *references, *heats]
+    if len(panels) <= COLUMNS and len(references) <= 1:
+        return [panels]
     rows = []
     for target in targets:
-        chosen = [panel for panel, item in zip(panels[lead:], explanations, strict=False) if item.target == target]
-        block = [*panels[:lead], *chosen]
+        own = [item for item in explanations if item.target == target]
+        chosen = [panel for panel, item in zip(heats, explanations, strict=False) if item.target == target]
+        block = [shown, *_reference_panels(own), *chosen]
         rows += [block[start : start + COLUMNS] for start in range(0, len(block), COLUMNS)]
     return rows
 
@@ -153,6 +158,8 @@ def _caption(item: Explanation) -> str:
         parts = [f"{item.target} · {short(str(box['name']))} {box['score']:.2f}"]
     elif item.reference is not None:
         parts = [f"{item.target} {item.meta['score']:.2f}"]
+    elif item.meta.get("unit") is not None:
+        parts = [f"{short(item.target)} {item.meta['score']:.4g} {item.meta['unit']}"]
     elif item.meta.get("probability") is None:
         parts = [short(item.target)]
     else:
