@@ -39,6 +39,9 @@ class Explanation:
         data: (C, H, W) or (D,) float32, the explained input as the model ate it.
         detail: float32, shaped like the tensor it was attributed to, before channels were summed; None where values
             say all.
+        region: (h, w) uint8, 1 where the answer counts that is explained, such as the places of a class; None where
+            it has no places.
+        reference: (h, w, 3) uint8, the picture that the input is compared with; None where there is none.
     """
 
     values: Floats
@@ -51,6 +54,8 @@ class Explanation:
     weights: Floats | None = None
     data: Floats | None = None
     detail: Floats | None = None
+    region: npt.NDArray[np.uint8] | None = None
+    reference: npt.NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         """Take a copy of the record and read-only views of the arrays, so that nobody changes them by accident."""
@@ -175,6 +180,8 @@ class Explanation:
             "weights": self.weights,
             "data": self.data,
             "detail": self.detail,
+            "region": self.region,
+            "reference": self.reference,
         }
         given = {name: value for name, value in optional.items() if value is not None}
         return {"values": self.values, "base_value": np.asarray(self.base_value, np.float64), **given}

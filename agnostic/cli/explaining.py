@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agnostic import api
 from agnostic.cli import common
+from agnostic.cli.saying import predictions_table
 from agnostic.cli.settings import Tokens, split_tokens
 from agnostic.cli.showing import terminal
 from agnostic.cli.words import each_text, has_words, print_words, printable
@@ -170,7 +171,7 @@ def _warn(model: Model, sample: Sample, quiet: bool) -> None:
         what = "tokenizer" if sample.shown.get("kind") == "text" else "preprocessing"
         flags = "" if what == "tokenizer" else " and --scale, --mean, --std, --channels"
         common.note(
-            f"the class scores hardly change when the whole input is replaced: the {what} is probably wrong; "
+            f"the answer hardly changes when the whole input is replaced: the {what} is probably wrong; "
             f"see `agnostic inspect`{flags}",
             quiet,
         )
@@ -220,7 +221,8 @@ def _report(model: Model, sample: Sample, found: Sequence[Explanation], files: l
     return {
         "input": sample.name,
         "notes": [*model.notes, *sample.notes],
-        "predictions": [vars(item) for item in api.predict(model, sample)],
+        "answer": model.answer.kind,
+        "predictions": [item.as_dict() for item in api.predict(model, sample)],
         "explanations": [_summary(item, path) for item, path in zip(found, records, strict=True)],
         "figures": [str(path) for path in figures],
     }
@@ -235,7 +237,7 @@ def _summary(item: Explanation, path: Path) -> Report:
 def _print(model: Model, report: Report, found: Sequence[Explanation]) -> None:
     console = common.stdout()
     console.print(f"{printable(report['input'])}  {model.name}", style="bold", markup=False)
-    console.print(predictions_table(report["predictions"]))
+    console.print(predictions_table(report["answer"], report["predictions"]))
     rows = common.table("method", "target", "passes", "seconds", "", right=("passes", "seconds"))
     for item in report["explanations"]:
         rows.add_row(
@@ -248,15 +250,6 @@ def _print(model: Model, report: Report, found: Sequence[Explanation]) -> None:
         console.print(shown)
     for path in [*report["figures"], *(item["record"] for item in report["explanations"])]:
         console.print(f"wrote {path}", style="dim", markup=False)
-
-
-def predictions_table(predictions: Sequence[Report]) -> Any:
-    """Lay out the top classes with their scores and probabilities."""
-    rows = common.table("class", "name", "score", "probability", right=("class", "score", "probability"))
-    for item in predictions:
-        chance = "" if item["probability"] is None else f"{item['probability']:.3f}"
-        rows.add_row(str(item["index"]), item["name"], f"{item['score']:.5g}", chance)
-    return rows
 
 
 def _figures_of(item: Report) -> str:

@@ -1,7 +1,7 @@
 """What a model says about itself: labels and preprocessing, from its metadata, a sidecar, or the folder it lies in.
 
-Later sources win: ONNX metadata (`agnostic.labels`, `agnostic.preprocess`), then the files of a Hugging Face folder
-(`config.json`, `preprocessor_config.json`), then the sidecar `model.agnostic.toml`.
+Later sources win: what an exporter of detectors wrote, ONNX metadata (`agnostic.labels`, `agnostic.preprocess`), then
+the files of a Hugging Face folder (`config.json`, `preprocessor_config.json`), then the sidecar `model.agnostic.toml`.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 
 import onnx
 
+from agnostic.engine import ultralytics
 from agnostic.engine.preprocess import Preprocess, from_mapping
 from agnostic.errors import ModelError, UsageError
 
@@ -67,11 +68,17 @@ def from_metadata(proto: onnx.ModelProto) -> Facts:
         values = _json(entries["agnostic.preprocess"], "metadata agnostic.preprocess")
         preprocess = from_mapping(_mapping(values, "metadata agnostic.preprocess"), "metadata")
     named = {name: f"metadata agnostic.{name}" for name in SECTIONS if f"agnostic.{name}" in entries}
-    return Facts(
-        labels,
-        preprocess,
-        {name: _mapping(_json(entries[f"agnostic.{name}"], origin), origin) for name, origin in named.items()},
-    )
+    sections = {name: _mapping(_json(entries[f"agnostic.{name}"], origin), origin) for name, origin in named.items()}
+    return Facts(labels, preprocess, sections).over(_from_exporter(proto))
+
+
+def _from_exporter(proto: onnx.ModelProto) -> Facts:
+    """Read what a detector's exporter wrote."""
+    found = ultralytics.declared(proto)
+    if found is None:
+        return Facts()
+    labels = as_labels({str(key): value for key, value in found.labels.items()}, "metadata names")
+    return Facts(labels, from_mapping(found.preprocess, "metadata imgsz"), {"answer": found.answer})
 
 
 def from_sidecar(path: Path) -> Facts:

@@ -25,6 +25,7 @@ def load(
     device: Device = "auto",
     labels: str | os.PathLike[str] | None = None,
     preprocess: Mapping[str, Any] | None = None,
+    answer: Mapping[str, Any] | None = None,
     raw_output: bool = False,
     allow_custom_ops: bool = False,
     straight_through: bool = False,
@@ -37,6 +38,7 @@ def load(
         device: `auto` takes CUDA where a driver is found; `cuda` is an error where it is not.
         labels: a file of class names, one a line or JSON; overrides what the model declares.
         preprocess: single values that override or complete what the model declares; see `Preprocess`.
+        answer: what kind of answer the model gives, in place of its section `[answer]`; see `engine.answer`.
         raw_output: explain the outputs as they are, not the scores before their softmax.
         allow_custom_ops: accept operators of unknown domains.
         straight_through: differentiate rounding in quantised models as the identity: an estimate, recorded as such.
@@ -51,6 +53,8 @@ def load(
     facts = gather(loaded.proto, loaded.path)
     if labels is not None:
         facts = replace(facts, labels=read_labels(Path(labels)))
+    if answer is not None:
+        facts = replace(facts, sections={**facts.sections, "answer": answer})
     model = Model(
         loaded,
         facts,
@@ -60,6 +64,8 @@ def load(
         straight_through=straight_through,
         allow_parity=allow_parity,
     )
+    if "answer" in facts.sections:
+        _ = model.answer  # what is declared is checked at once, not when it is first needed
     if labels is not None:
         _check_labels(model, Path(labels))
     return _override(model, facts, preprocess) if preprocess else model

@@ -6,7 +6,8 @@ a file or a declaration tells for certain are asked first; a picture is what is 
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from agnostic.errors import InputError, UsageError, unknown
 from agnostic.inputs import series, table
 from agnostic.inputs.array import array_sample, complete, read_array
 from agnostic.inputs.image import declared_or_assumed, image_sample, picture_input, pixel_sample
-from agnostic.inputs.sample import Sample
+from agnostic.inputs.sample import Sample, Text
 from agnostic.inputs.text import is_text, text_sample, texts_in
 
 Anything = Any
@@ -97,10 +98,23 @@ def read_sample(model: Model, given: Anything, reading: Reading | None = None, *
     by_name = dict(given) if isinstance(given, Mapping) else {"": given}
     if not by_name:
         raise InputError("no input was given; expected a picture, an array, or one of them per input name")
+    return replace(_read(model, by_name, reading), again=partial(_another, model, dict(by_name), reading))
+
+
+def _read(model: Model, by_name: dict[str, Anything], reading: Reading) -> Sample:
     for kind in KINDS:
         if any(kind.recognises(model, name, value, reading) for name, value in by_name.items()):
             return kind.sample(model, by_name, reading)
-    return _picture_or_array(model, by_name, reading)
+    return _picture_or_array(model, dict(by_name), reading)
+
+
+def _another(model: Model, by_name: Mapping[str, Anything], reading: Reading, given: str) -> Sample:
+    """Read something else in the place of the explained input: a row of the same table, a text, or a file."""
+    if reading.row is not None and given.isdigit():
+        return read_sample(model, by_name, replace(reading, row=int(given)))
+    explained = "" if "" in by_name else reading.source or next(iter(by_name))
+    value = Text(given) if isinstance(by_name[explained], Text) and not Path(given).is_file() else given
+    return read_sample(model, {**by_name, explained: value}, reading)
 
 
 def several_of(model: Model, given: Anything) -> list[Anything] | None:

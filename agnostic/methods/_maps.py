@@ -119,7 +119,7 @@ def check_varies(layer: Layer, values: Array32) -> None:
 def no_map(model: Model) -> str | None:
     """Say why a model has no layer for a class activation map; None when it has."""
     try:
-        default_layer(model, (model.names.class_target(0),))
+        default_layer(model, (model.names.whole,))
     except UsageError as error:
         return str(error)
     return None

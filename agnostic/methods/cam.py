@@ -4,7 +4,7 @@ import numpy as np
 
 from agnostic.converters.layers import CamTail, analytic_cam
 from agnostic.engine.model import Model
-from agnostic.engine.target import Floats, Projection, Target
+from agnostic.engine.target import Floats, Target, Term
 from agnostic.errors import UsageError
 from agnostic.methods._maps import Array32, plane, weigh
 from agnostic.methods.registry import Attribution, Task, method
@@ -73,7 +73,7 @@ def _class_weights(model: Model, target: Target, tail: CamTail, classes: int) ->
     axis = model.names.class_axis if tail.logits == model.scores_tensor else 0
     weights = np.zeros(classes)
     for term in target.terms:
-        if isinstance(term, Projection) or term.tensor != tail.logits:
+        if not isinstance(term, Term) or term.tensor != tail.logits:
             raise UsageError(
                 f"cam explains sums of entries of {tail.logits!r}, not {term}; scorecam explains any target"
             )
