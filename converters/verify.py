@@ -49,7 +49,7 @@ def compare(a: ModelProto, b: ModelProto, feeds: Feeds, outputs: Sequence[str] |
     if not names:
         raise UsageError("the two models have no output in common; name the outputs to compare")
     rows = zip(names, run(a, feeds, names), run(b, feeds, names), strict=True)
-    return max((_difference(name, left, right) for name, left, right in rows), key=lambda found: found.largest)
+    return max((difference(name, left, right) for name, left, right in rows), key=lambda found: found.largest)
 
 
 def same(
@@ -92,7 +92,8 @@ def _shared(a: ModelProto, b: ModelProto) -> list[str]:
     return [value.name for value in a.graph.output if value.name in there]
 
 
-def _difference(name: str, left: Array, right: Array) -> Comparison:
+def difference(name: str, left: Array, right: Array) -> Comparison:
+    """Measure how far two answers are apart; infinitely, where their shapes or their words differ."""
     if left.shape != right.shape:
         return Comparison(np.inf, name, np.inf)
     if left.dtype.kind not in "fiub":
