@@ -149,6 +149,19 @@ def allowed(module: str, name: str) -> Any:
     return found
 
 
+def is_allowed(module: str, name: str) -> bool:
+    """Tell whether a name is that of a class of data.
+
+    >>> is_allowed("sklearn.tree._classes", "DecisionTreeClassifier"), is_allowed("os", "system")
+    (True, False)
+    """
+    try:
+        allowed(module, name)
+    except NotAllowedError:
+        return False
+    return True
+
+
 def _exact(module: str, name: str) -> Any:
     if name in _EXACT.get(module, ()) or (module.startswith(("numpy.core.", "numpy._core.")) and name in _NUMPY_CORE):
         return getattr(importlib.import_module(module.replace("numpy.core.", "numpy._core.")), name)

@@ -65,12 +65,14 @@ def run(proto: ModelProto, feeds: Feeds, outputs: Sequence[str] | None = None) -
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
+    options.log_severity_level = 4
+    quiet = onnxruntime.RunOptions()
+    quiet.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
         wanted = {value.name for value in session.get_inputs()}
         given = {name: array for name, array in feeds.items() if name in wanted}
-        return list(session.run(outputs, given))
+        return list(session.run(outputs, given, quiet))
     except Exception as error:
         raise ModelError(f"onnxruntime cannot run the model: {' '.join(str(error).split())[:200]}") from error
 
