@@ -1,6 +1,5 @@
 """XGBoost to ONNX: boosters, their scikit-learn wrappers, and model files (`.json` and `.ubj` of `save_model`)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +74,3 @@ def _numbered(booster: Any) -> Any:
     copy = booster.copy()
     copy.feature_names = None
     return copy
-
-
-def objective(booster: Any) -> str:
-    """Return what a booster was trained for, such as `binary:logistic`."""
-    return str(json.loads(booster.save_config())["learner"]["objective"]["name"])

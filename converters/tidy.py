@@ -13,7 +13,7 @@ from agnostic.converters.batch import free_batch
 from agnostic.converters.graph import all_names, every_graph, every_node, fresh, real_inputs
 from agnostic.converters.shapes import name_batch
 
-_CODED = re.compile(r"^(onnx::|val_|_val_|const_|const_fold|fold_|ortshared|new_|\d+$)|__\d+$")
+_CODED = re.compile(r"^(onnx::|val_|_val_|const_|const_fold|fold_|ortshared|new_|\d+$)|__\d+$|ReadVariableOp|:\d+$|;")
 _PARTS = {1: "weight", 2: "bias"}
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization"})
 
@@ -92,7 +92,7 @@ def _part(op: str, place: int) -> str:
 def slashed(proto: ModelProto) -> dict[str, str]:
     """Propose names for a graph whose tensors are paths: `/features/0/Conv_output_0` is `features/0/Conv`."""
     ends = {value.name for value in (*proto.graph.input, *proto.graph.output)}
-    names = {name for node in proto.graph.node for name in node.output if name and name not in ends}
+    names = [name for node in proto.graph.node for name in node.output if name and name not in ends]
     return {name: short for name in names if (short := re.sub(r"_output_0$", "", name).strip("/")) != name and short}
 
 
@@ -130,7 +130,7 @@ def _name_batches(proto: ModelProto) -> None:
     symbols = {value.type.tensor_type.shape.dim[0].dim_param for value in free}
     for value in (*free, *(v for v in proto.graph.output if _leads_free(v))):
         symbol = value.type.tensor_type.shape.dim[0].dim_param
-        if symbol in symbols or not symbol:
+        if symbol in symbols or not symbol or symbol.startswith("unk_"):
             name_batch(value)
 
 
