@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agnostic import converters, models
     from agnostic.api import explain
+    from agnostic.converters.converting import convert
     from agnostic.engine.model import Model
     from agnostic.engine.opening import load
     from agnostic.engine.target import Target
@@ -21,13 +22,25 @@ if TYPE_CHECKING:
     from agnostic.gallery import figure
 
 __version__ = "0.1.0"
-__all__ = ["AgnosticError", "Explanation", "Model", "Target", "converters", "explain", "figure", "load", "models"]
+__all__ = [
+    "AgnosticError",
+    "Explanation",
+    "Model",
+    "Target",
+    "convert",
+    "converters",
+    "explain",
+    "figure",
+    "load",
+    "models",
+]
 
 _HOMES = {
     "AgnosticError": "errors",
     "Explanation": "explanation",
     "Model": "engine.model",
     "Target": "engine.target",
+    "convert": "converters.converting",
     "explain": "api",
     "figure": "gallery",
     "load": "engine.opening",

@@ -80,7 +80,7 @@ class Converted:
 
     proto: ModelProto
     answer: Answer
-    facts: Facts = Facts()
+    facts: Facts = field(default_factory=Facts)
     likeness: Feeds = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

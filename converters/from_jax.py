@@ -29,7 +29,7 @@ def convert(source: Any, request: Request) -> Converted:
     function = _inference(source)
     specs = [jax.ShapeDtypeStruct(("B", *array.shape[1:]), array.dtype) for array in arrays]
     options = {} if request.opset is None else {"opset": request.opset}
-    proto = jax2onnx.to_onnx(function, inputs=[(*spec.shape,) for spec in specs] if _floats(arrays) else specs, **options)
+    proto = jax2onnx.to_onnx(function, inputs=specs, **options)
     count = len(proto.graph.output)
     outputs = ["output"] if count == 1 else [f"output_{place}" for place in range(count)]
     proto = tidy.tidy(proto, {**tidy.slashed(proto), **tidy.ends(proto, names, outputs)})
@@ -54,15 +54,13 @@ def _inputs(source: Any, request: Request) -> tuple[list[str], list[Array]]:
     raise needs_example(f"the function {getattr(source, '__name__', type(source).__name__)}")
 
 
-def _floats(arrays: list[Array]) -> bool:
-    return all(array.dtype == np.float32 for array in arrays)
-
-
 def _inference(source: Any) -> Callable[..., Any]:
     """Switch dropout and batch statistics off in a flax module."""
-    if hasattr(source, "eval") and type(source).__mro__[0].__module__ != "builtins":
+    if hasattr(source, "eval"):
         source.eval()
     if not callable(source):
-        raise ConversionError(f"a {type(source).__name__} is no function; give a module with its weights, or a function")
+        raise ConversionError(
+            f"a {type(source).__name__} is no function; give a module with its weights, or a function"
+        )
     found: Callable[..., Any] = source
     return found

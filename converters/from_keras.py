@@ -40,7 +40,7 @@ def convert(source: Any, request: Request) -> Converted:
 
 def _no_network(source: Any) -> Any:
     raise ConversionError(
-        f"a {type(source).__name__} has no serving function; save it with tf.saved_model.save(model, folder, signatures=…)"
+        f"a {type(source).__name__} has no serving function; save it with tf.saved_model.save and signatures"
     )
 
 
@@ -114,7 +114,7 @@ def _written(function: Any, specs: Sequence[Any], outputs: list[str], request: R
         made = tf.nest.flatten(function(*(tf.constant(feeds[name], kinds[name]) for name in inputs)))
         return {name: value.numpy() for name, value in zip(outputs, made, strict=True)}
 
-    likeness = {name: array for name, array in matched(request, inputs).items()} if request.example else {}
+    likeness = matched(request, inputs) if request.example else {}
     return Converted(proto, answer, likeness=likeness)
 
 

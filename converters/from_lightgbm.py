@@ -11,6 +11,7 @@ from agnostic.converters.sklearn_inputs import Column, Inputs
 from agnostic.errors import ConversionError
 
 _OPSET = 15
+_EITHER = [True, False]
 
 
 def convert(source: Any, request: Request) -> Converted:
@@ -59,7 +60,7 @@ def register() -> None:
     from skl2onnx.common import shape_calculator as shapes
 
     for kind, shape, options in (
-        (LGBMClassifier, shapes.calculate_linear_classifier_output_shapes, {"nocl": [True, False], "zipmap": [True, False]}),
+        (LGBMClassifier, shapes.calculate_linear_classifier_output_shapes, {"nocl": _EITHER, "zipmap": _EITHER}),
         (LGBMRegressor, shapes.calculate_linear_regressor_output_shapes, {"split": None}),
     ):  # fmt: skip
         update_registered_converter(kind, f"LightGbm{kind.__name__}", shape, convert_lightgbm, options=options)

@@ -1,5 +1,6 @@
 """PaddlePaddle to ONNX by paddle2onnx: a saved program (`.pdmodel` or `.json`) beside its weights (`.pdiparams`)."""
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,10 @@ def _from_layer(layer: Any, request: Request) -> Converted:
         raise needs_example(f"the layer {type(layer).__name__}")
     shapes = request.shapes or tuple(array.shape[1:] for array in request.arrays())
     kinds = [str(array.dtype).replace("float64", "float32") for array in request.arrays()] or ["float32"] * len(shapes)
-    specs = [paddle.static.InputSpec([None, *s], kind, f"input_{i}") for i, (s, kind) in enumerate(zip(shapes, kinds, strict=True))]
+    specs = [
+        paddle.static.InputSpec([None, *s], kind, f"input_{i}")
+        for i, (s, kind) in enumerate(zip(shapes, kinds, strict=True))
+    ]
     layer.eval()
     with tempfile.TemporaryDirectory(prefix="agnostic-") as folder:
         paddle.jit.save(layer, str(Path(folder) / "model"), input_spec=specs)
@@ -53,7 +57,9 @@ def _from_files(program: Path, weights: Path, request: Request) -> Converted:
 
     with tempfile.TemporaryDirectory(prefix="agnostic-") as folder:
         written = Path(folder) / "model.onnx"
-        paddle2onnx.export(str(program), str(weights), str(written), opset_version=request.opset or _OPSET, verbose=False)
+        paddle2onnx.export(
+            str(program), str(weights), str(written), opset_version=request.opset or _OPSET, verbose=False
+        )
         if not written.is_file():
             raise ConversionError(f"paddle2onnx wrote nothing for {program.name}; is an operator of it unknown to it?")
         proto = onnx.load(written)
@@ -61,7 +67,7 @@ def _from_files(program: Path, weights: Path, request: Request) -> Converted:
     layer.eval()
     count = len(proto.graph.output)
     outputs = ["output"] if count == 1 else [f"output_{place}" for place in range(count)]
-    proto = tidy.tidy(proto, tidy.ends(proto, (), outputs))
+    proto = tidy.tidy(proto, {**_readable(proto), **tidy.ends(proto, (), outputs)})
     inputs = [value.name for value in proto.graph.input]
 
     def answer(feeds: Feeds) -> dict[str, Array]:
@@ -70,3 +76,11 @@ def _from_files(program: Path, weights: Path, request: Request) -> Converted:
         return {name: np.asarray(leaf.numpy()) for name, leaf in zip(outputs, leaves, strict=True)}
 
     return Converted(proto, answer, likeness=matched(request, inputs) if request.example else {})
+
+
+def _readable(proto: onnx.ModelProto) -> dict[str, str]:
+    """Propose names: `p2o.pd_op.conv2d.0.0` is `conv2d.0`."""
+    ends = {value.name for value in (*proto.graph.input, *proto.graph.output)}
+    made = [name for node in proto.graph.node for name in node.output if name not in ends]
+    short = {name: re.sub(r"^p2o\.(pd_op\.)?(.+)\.0$", r"\2", name) for name in made}
+    return {old: new for old, new in short.items() if old != new}

@@ -78,7 +78,9 @@ def _from_program(program: Any, request: Request) -> Converted:
     return _converted(proto, ask, examples, fixed=True)
 
 
-def _converted(proto: onnx.ModelProto, source: Callable[..., Any], examples: list[Any], fixed: bool = False) -> Converted:
+def _converted(
+    proto: onnx.ModelProto, source: Callable[..., Any], examples: list[Any], fixed: bool = False
+) -> Converted:
     """Close a conversion: the exporter's graph made readable, and a way to ask the module."""
     traced = any(node.output and node.output[0].startswith("/") for node in proto.graph.node)
     names = tidy.slashed(proto) if traced else torch_names.by_scope(proto)
@@ -132,7 +134,7 @@ def _exported(module: Any, inputs: Mapping[str, Any], request: Request) -> onnx.
 def _program(module: Any, inputs: Mapping[str, Any], free: bool) -> Any:
     import torch
 
-    shapes = tuple({axis: torch.export.Dim.DYNAMIC for axis in _free_axes(x)} if free else None for x in inputs.values())
+    shapes = tuple(dict.fromkeys(_free_axes(x), torch.export.Dim.DYNAMIC) if free else None for x in inputs.values())
     if any(p.kind is Parameter.VAR_POSITIONAL for p in signature(module.forward).parameters.values()):
         shapes = (shapes,)  # type: ignore[assignment]
     with torch.no_grad():
@@ -149,7 +151,7 @@ def _written(program: Any, opset: int | None) -> onnx.ModelProto:
     import torch
 
     with _silence():
-        written = torch.onnx.export(program, (), None, dynamo=True, verbose=False, opset_version=opset)
+        written: Any = torch.onnx.export(program, (), None, dynamo=True, verbose=False, opset_version=opset)
     proto: onnx.ModelProto = written.model_proto
     return proto
 
@@ -157,7 +159,8 @@ def _written(program: Any, opset: int | None) -> onnx.ModelProto:
 def _traced(module: Any, inputs: Mapping[str, Any], opset: int) -> onnx.ModelProto:
     import torch
 
-    stream, names = io.BytesIO(), list(inputs)
+    names = list(inputs)
+    stream: Any = io.BytesIO()  # the tracing exporter writes into an open file too
     axes = {name: {axis: "batch" if axis == 0 else "length" for axis in _free_axes(x)} for name, x in inputs.items()}
     # A fused operator that this exporter does not know.
     torch.backends.mha.set_fastpath_enabled(False)
@@ -172,7 +175,8 @@ def _input_names(module: Any) -> list[str]:
     import torch
 
     if isinstance(module, torch.jit.ScriptModule):
-        return [argument.name for argument in module.forward.schema.arguments[1:]]
+        forward: Any = module.forward
+        return [argument.name for argument in forward.schema.arguments[1:]]
     found = [p for p in signature(module.forward).parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
     if any(p.kind is Parameter.VAR_POSITIONAL for p in found):
         return [f"input_{place}" for place in range(16)]

@@ -12,6 +12,7 @@ from agnostic.converters.sklearn_inputs import Column, Inputs
 from agnostic.errors import ConversionError
 
 _OPSET = 15
+_EITHER = [True, False]
 
 
 def convert(source: Any, request: Request) -> Converted:
@@ -51,7 +52,7 @@ def register() -> None:
     from xgboost import XGBClassifier, XGBRegressor
 
     for kind, shape, options in (
-        (XGBClassifier, shapes.calculate_linear_classifier_output_shapes, {"nocl": [True, False], "zipmap": [True, False]}),
+        (XGBClassifier, shapes.calculate_linear_classifier_output_shapes, {"nocl": _EITHER, "zipmap": _EITHER}),
         (XGBRegressor, shapes.calculate_linear_regressor_output_shapes, {}),
     ):  # fmt: skip
         update_registered_converter(kind, f"XGBoost{kind.__name__}", shape, convert_xgboost, options=options)

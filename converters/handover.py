@@ -1,4 +1,4 @@
-"""What two processes hand each other through a folder: a job, and what came of it. Plain JSON and arrays, no pickles."""
+"""What two processes hand each other through a folder: a job, and what came of it, in JSON and plain arrays."""
 
 import json
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class Draft:
 
     proto: onnx.ModelProto
     trials: list[Trial]
-    facts: Facts = Facts()
+    facts: Facts = field(default_factory=Facts)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -75,7 +75,7 @@ def read_job(folder: Path) -> Job:
 def write_draft(folder: Path, draft: Draft) -> None:
     """Write a draft; its facts last, so that a folder that has them is complete."""
     (folder / MODEL).write_bytes(draft.proto.SerializeToString(deterministic=True))
-    arrays = {}
+    arrays: dict[str, Array] = {}
     for place, trial in enumerate(draft.trials):
         arrays |= {f"{place}|feed|{name}": value for name, value in trial.feeds.items()}
         arrays |= {f"{place}|answer|{name}": value for name, value in trial.answers.items()}

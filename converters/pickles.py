@@ -50,7 +50,12 @@ _EXACT = {
 }
 _NUMPY_CORE = {"_reconstruct", "scalar", "_frombuffer"}
 # Below these, classes hold what an estimator has learned and do nothing when they are made.
-_PARTS = ("sklearn.tree._tree", "sklearn._loss", "sklearn.gaussian_process.kernels", "sklearn.metrics._dist_metrics")
+_PARTS: tuple[str, ...] = (
+    "sklearn.tree._tree",
+    "sklearn._loss",
+    "sklearn.gaussian_process.kernels",
+    "sklearn.metrics._dist_metrics",
+)
 _PARTS += ("sklearn.ensemble._hist_gradient_boosting", "sklearn.ensemble._gb_losses", "sklearn.utils._bunch")
 _PARTS += ("sklearn.linear_model._sgd_fast", "sklearn.utils._random", "sklearn.linear_model._linear_loss")
 _PARTS += ("sklearn.neural_network._stochastic_optimizers", "sklearn.calibration", "sklearn.cluster._birch")
@@ -194,7 +199,8 @@ def _data_class(module: str, name: str) -> Any:
     if not isinstance(found, type) or found.__module__.partition(".")[0] not in ("sklearn", "scipy"):
         return None
     if module.startswith("scipy.sparse"):
-        return found if sparse.issparse(found.__new__(found)) else None
+        kinds = (sparse.sparray, sparse.spmatrix)
+        return found if issubclass(found, kinds) else None
     if issubclass(found, BaseEstimator):
         return found
     return found if module.startswith(_PARTS) and found.__module__.startswith(_PARTS) else None
@@ -204,7 +210,7 @@ def _unpickler(data: bytes) -> Any:
     """Make joblib's unpickler, which also reads plain pickles, with our own idea of what may be named."""
     from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
-    class Inner(pickle._Unpickler):  # type: ignore[name-defined,misc]
+    class Inner(pickle._Unpickler):
         def find_class(self, module: str, name: str) -> Any:
             return allowed(module, name)
 

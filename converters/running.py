@@ -14,6 +14,9 @@ from agnostic.errors import ConversionError, LimitError
 
 SECONDS = 900.0
 _TAIL = 2000
+# No chatter, no devices, no network.
+_SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "GLOG_minloglevel": "3", "PYTHONWARNINGS": "ignore"}
+_SETTINGS |= {"CUDA_VISIBLE_DEVICES": "-1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
 def run(job: Job, python: Path | None = None, seconds: float = SECONDS) -> Draft:
@@ -46,8 +49,7 @@ def _command(python: Path | None, folder: Path) -> list[str]:
 
 
 def _run(command: list[str], folder: Path, seconds: float, standing: Path) -> int:
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "GLOG_minloglevel": "3"}
-    environment = {**os.environ, **quiet, "PYTHONWARNINGS": "ignore", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    environment = {**os.environ, **_SETTINGS}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=standing, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
@@ -77,8 +79,8 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 def _error(folder: Path, status: int, job: Job) -> errors.AgnosticError:
     """Turn what a process left behind into the exception that it is."""
     if found := handover.read_error(folder):
-        kind = getattr(errors, found[0], ConversionError)
-        return kind(found[1])  # type: ignore[no-any-return]
+        kind: type[errors.AgnosticError] = getattr(errors, found[0], ConversionError)
+        return kind(found[1])
     log = (folder / "log").read_bytes()[-_TAIL:].decode("utf-8", "replace").strip().splitlines()
     last = f": {log[-1].strip()[:200]}" if log else ""
     if "MemoryError" in last or "bad_alloc" in last:

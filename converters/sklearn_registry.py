@@ -28,8 +28,8 @@ def prepare(estimator: Any) -> None:
 def known_options(estimator: Any, wanted: Iterable[str]) -> list[str]:
     """Keep of some options those that an estimator's converter has."""
     from skl2onnx._supported_operators import sklearn_operator_name_map
-    from skl2onnx.common._registration import get_converter  # noqa: F401 - fills the registry
     from skl2onnx.common._registration import _converter_pool as pool
+    from skl2onnx.common._registration import get_converter  # noqa: F401 - fills the registry
 
     last = estimator.steps[-1][1] if getattr(estimator, "steps", None) else estimator
     alias = sklearn_operator_name_map.get(type(last))

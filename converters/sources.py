@@ -52,7 +52,7 @@ class Framework:
 # Looked through in order: a Keras model on torch is a torch module too, a booster's wrapper a scikit-learn estimator.
 FRAMEWORKS = (
     Framework(
-        "keras", "Keras or TensorFlow", "from_keras", ".keras, .h5, a SavedModel folder",
+        "keras", "Keras or TensorFlow", "from_keras", ".keras .h5 SavedModel",
         ("keras", "tensorflow|torch", "tf2onnx|torch"), "tensorflow",
         (("keras", "Model"), ("keras.src", "Model"), ("tensorflow", "Module"), ("tf_keras", "Model")),
         "keras tensorflow tf2onnx",
@@ -62,36 +62,36 @@ FRAMEWORKS = (
         "tensorflow tf2onnx",
     ),
     Framework(
-        "hugging_face", "Hugging Face", "from_hugging_face", "a folder with config.json and model.safetensors",
+        "hugging_face", "Hugging Face", "from_hugging_face", "folders",
         ("transformers", "torch"), "hugging_face", (("transformers", "PreTrainedModel"),),
         "'agnostic-xai[grad]' transformers onnxscript",
     ),
     Framework(
-        "torch", "PyTorch", "from_torch", ".pt2 (torch.export.save), TorchScript", ("torch",), "torch",
+        "torch", "PyTorch", "from_torch", ".pt2 TorchScript", ("torch",), "torch",
         (("torch", "Module"), ("torch", "ExportedProgram")), "'agnostic-xai[grad,convert]'",
     ),
     Framework(
-        "jax", "JAX", "from_jax", "a function or flax module in Python, FILE.py:NAME", ("jax", "jax2onnx"), "jax",
+        "jax", "JAX", "from_jax", "FILE.py:NAME", ("jax", "jax2onnx"), "jax",
         (("flax", "Module"), ("jaxlib", "PjitFunction"), ("equinox", "Module")), "jax2onnx",
     ),
     Framework(
-        "xgboost", "XGBoost", "from_xgboost", ".json and .ubj (save_model)", ("xgboost", "onnxmltools"), "xgboost",
+        "xgboost", "XGBoost", "from_xgboost", ".json .ubj", ("xgboost", "onnxmltools"), "xgboost",
         (("xgboost", "Booster"), ("xgboost", "XGBModel")), "xgboost onnxmltools scikit-learn",
     ),
     Framework(
-        "lightgbm", "LightGBM", "from_lightgbm", ".txt (save_model)", ("lightgbm", "onnxmltools"), "lightgbm",
+        "lightgbm", "LightGBM", "from_lightgbm", ".txt", ("lightgbm", "onnxmltools"), "lightgbm",
         (("lightgbm", "Booster"), ("lightgbm", "LGBMModel")), "'agnostic-xai[convert]'",
     ),
     Framework(
-        "catboost", "CatBoost", "from_catboost", ".cbm (save_model)", ("catboost",), "catboost",
+        "catboost", "CatBoost", "from_catboost", ".cbm", ("catboost",), "catboost",
         (("catboost", "CatBoost"),), "catboost",
     ),
     Framework(
-        "sklearn", "scikit-learn", "from_sklearn", ".skops, .joblib and .pkl", ("sklearn", "skl2onnx"), "sklearn",
+        "sklearn", "scikit-learn", "from_sklearn", ".skops .joblib .pkl", ("sklearn", "skl2onnx"), "sklearn",
         (("sklearn", "BaseEstimator"),), "'agnostic-xai[convert]'",
     ),
     Framework(
-        "paddle", "PaddlePaddle", "from_paddle", ".pdmodel or .json beside .pdiparams", ("paddle", "paddle2onnx"),
+        "paddle", "PaddlePaddle", "from_paddle", ".pdmodel .json", ("paddle", "paddle2onnx"),
         "paddle", (("paddle", "Layer"),), "paddlepaddle paddle2onnx",
     ),
 )  # fmt: skip
@@ -149,6 +149,8 @@ def of_path(path: Path) -> Framework:
         return found
     if not path.exists():
         raise ConversionError(f"{path} does not exist; {_works()}")
+    if what := checkpoint(path):
+        raise ConversionError(f"{path} is {what}; load it in PyTorch and call agnostic.convert(module, example)")
     raise ConversionError(f"{path} is {_described(path)}; {_works()}")
 
 
@@ -169,10 +171,10 @@ def checkpoint(path: Path) -> str | None:
         return None
     with zipfile.ZipFile(path) as archive, archive.open(pickled) as file:
         named = pickles.names_in(file.read(_LARGEST_TEXT))
-    foreign = sorted(n for n in named if not n.startswith(("torch._utils", "torch.", "collections.", "numpy.")))
-    modules = sorted(name for name in named if name.startswith("torch.nn.modules"))
-    if foreign or modules:
-        shown = ", ".join((foreign or modules)[:2])
+    harmless = ("torch.", "collections.", "numpy.", "__builtin__.", "builtins.")
+    modules = sorted(name for name in named if name.startswith("torch.nn.modules") or not name.startswith(harmless))
+    if modules or named & {"__builtin__.eval", "builtins.eval", "__builtin__.exec", "builtins.exec"}:
+        shown = ", ".join(sorted(modules, key=lambda name: name.startswith("torch."))[:2]) or "eval"
         return f"a pickled PyTorch module (it names {shown}), which is code to run and was not opened"
     return "a PyTorch checkpoint: weights without the network that they belong to"
 
@@ -181,18 +183,18 @@ def _described(path: Path) -> str:
     if path.is_dir():
         names = sorted(entry.name for entry in path.iterdir())[:6]
         return f"a folder with {', '.join(names) or 'nothing in it'}"
-    if what := checkpoint(path):
-        return f"{what}; load it in PyTorch and call agnostic.convert(module, example)"
     with path.open("rb") as file:
         data = file.read(_LARGEST_TEXT)
     if not data:
         return "empty"
+    if path.suffix == ".onnx":
+        return "an ONNX file already: nothing is to be converted"
     stranger = sniff.stranger(data)
-    return f"{stranger.what}" if stranger else "no model file that is known here"
+    return stranger.what if stranger else "no model file that is known here"
 
 
 def _works() -> str:
-    return "what works: " + "; ".join(f"{framework.title} ({framework.reads})" for framework in FRAMEWORKS)
+    return "what works: " + "; ".join(f"{framework.title} {framework.reads}" for framework in FRAMEWORKS)
 
 
 def _of_folder(path: Path) -> Framework | None:

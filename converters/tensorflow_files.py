@@ -16,8 +16,8 @@ from agnostic.errors import ConversionError, UsageError
 _LARGEST_DESCRIPTION = 2**26
 # Saving and restoring variables is how a SavedModel is loaded; these are not.
 _FORBIDDEN = frozenset(
-    {"EagerPyFunc", "FixedLengthRecordReaderV2", "MatchingFiles", "PyFunc", "PyFuncStateless", "ReadFile", "TextLineDataset",
-     "TFRecordDataset", "WholeFileReaderV2", "WriteFile", "SaveDatasetV2", "LoadDataset", "RemoteCall", "PrintV2"}
+    {"EagerPyFunc", "FixedLengthRecordReaderV2", "LoadDataset", "MatchingFiles", "PrintV2", "PyFunc", "PyFuncStateless",
+     "ReadFile", "RemoteCall", "SaveDatasetV2", "TFRecordDataset", "TextLineDataset", "WholeFileReaderV2", "WriteFile"}
 )  # fmt: skip
 
 
@@ -57,8 +57,8 @@ def open_saved_model(path: Path) -> Any:
         loaded = tf.saved_model.load(str(path))
     except Exception as error:
         raise ConversionError(
-            f"TensorFlow {tf.__version__} cannot read {path.name} ({type(error).__name__}: {str(error)[:160]}); save it "
-            "again"
+            f"TensorFlow {tf.__version__} cannot read {path.name} ({type(error).__name__}: {str(error)[:160]}); "
+            "save it again"
         ) from error
     functions = dict(loaded.signatures)
     if not functions:

@@ -14,6 +14,7 @@ from agnostic.converters.graph import all_names, every_graph, every_node, fresh,
 from agnostic.converters.shapes import name_batch
 
 _CODED = re.compile(r"^(onnx::|val_|_val_|const_|const_fold|fold_|ortshared|new_|\d+$)|__\d+$|ReadVariableOp|:\d+$|;")
+_SYMBOL = re.compile(r"^(s|u|unk__)\d+$")
 _PARTS = {1: "weight", 2: "bias"}
 _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization"})
 
@@ -132,6 +133,16 @@ def _name_batches(proto: ModelProto) -> None:
         symbol = value.type.tensor_type.shape.dim[0].dim_param
         if symbol in symbols or not symbol or symbol.startswith("unk_"):
             name_batch(value)
+    _name_lengths(proto)
+
+
+def _name_lengths(proto: ModelProto) -> None:
+    """Call other free axes `length`, numbered where there are several, instead of an exporter's symbols."""
+    values = [*real_inputs(proto.graph), *proto.graph.output]
+    dims = [dim for value in values for dim in value.type.tensor_type.shape.dim if _SYMBOL.match(dim.dim_param)]
+    names = {symbol: place for place, symbol in enumerate(dict.fromkeys(dim.dim_param for dim in dims))}
+    for dim in dims:
+        dim.dim_param = f"length_{names[dim.dim_param] + 1}" if names[dim.dim_param] else "length"
 
 
 def _leads_free(value: object) -> bool:

@@ -1,9 +1,10 @@
 """Opens PyTorch's model files: exported programs (`.pt2`) and TorchScript, after looking for code in them.
 
 `torch.export.load` is not safe on its own: where a tensor cannot be read as weights it falls back to unpickling
-anything; it evaluates the expressions of symbolic sizes and runs guards as Python; and it looks operators up by any path
-below `torch`, and names of inputs end up in code. So each of these is checked first, against what an honest file holds. TorchScript runs on an interpreter
-of its own, whose operators can still read and write files; those are refused by name.
+anything; it evaluates the expressions of symbolic sizes, and runs guards as Python; it looks operators up by any path
+below `torch`; and names of inputs end up in code that torch.fx writes. So each of these is checked first, against what
+an honest file holds. TorchScript runs on an interpreter of its own, whose operators can still read and write files;
+those are refused by name.
 """
 
 import io
@@ -73,7 +74,7 @@ def open_script(path: Path) -> Any:
             if member.endswith(".py") and (strange := _strange_call(archive.read(member).decode("utf-8", "replace"))):
                 raise _refused(path, f"calls {strange}")
     try:
-        return torch.jit.load(path, map_location="cpu")
+        return torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
     except Exception as error:
         raise _unreadable(path, error) from error
 

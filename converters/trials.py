@@ -100,10 +100,10 @@ def _alike(given: Array, rows: int, rng: np.random.Generator) -> Array:
     numbers = np.where(np.isfinite(given), given, 0) if given.dtype.kind == "f" else given
     low, high = numbers.min(axis=0), numbers.max(axis=0)
     if given.dtype.kind in "iub":
-        return rng.integers(low, high.astype(np.int64) + 1, (rows, *given.shape[1:]))
+        return np.asarray(rng.integers(low, high.astype(np.int64) + 1, (rows, *given.shape[1:])))
     flat = high <= low
     drawn = low + rng.random((rows, *given.shape[1:])) * np.where(flat, 1, high - low)
-    return np.where(flat & (len(given) > 1), low, drawn)
+    return np.asarray(np.where(flat & (len(given) > 1), low, drawn))
 
 
 def _cast(array: Array, value: ValueInfoProto) -> Array:

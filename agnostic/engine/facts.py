@@ -42,6 +42,11 @@ def gather(proto: onnx.ModelProto, path: Path | None) -> Facts:
         if (folder / "config.json").is_file() and (folder == path.parent or path.parent.name == "onnx"):
             facts = from_hugging_face(folder).over(facts)
             break
+    return with_sidecar(facts, path)
+
+
+def with_sidecar(facts: Facts, path: Path) -> Facts:
+    """Let the sidecar of a model file win over facts, if there is one."""
     sidecar = path.with_name(path.stem + SIDECAR_SUFFIX)
     return from_sidecar(sidecar).over(facts) if sidecar.is_file() else facts
 

@@ -24,4 +24,6 @@ for epoch in range(8):
         optimiser.clear_grad()
 net.eval()
 print("accuracy", float((net(paddle.to_tensor(x[1500:])).numpy().argmax(1) == y[1500:]).mean()))
-paddle.jit.save(net, str(folder / "digits"), input_spec=[paddle.static.InputSpec([None, 1, 16, 16], "float32", "image")])
+paddle.jit.save(
+    net, str(folder / "digits"), input_spec=[paddle.static.InputSpec([None, 1, 16, 16], "float32", "image")]
+)
