@@ -32,7 +32,7 @@ def convert(source: Any, request: Request) -> Converted:
     proto = jax2onnx.to_onnx(function, inputs=specs, **options)
     count = len(proto.graph.output)
     outputs = ["output"] if count == 1 else [f"output_{place}" for place in range(count)]
-    proto = tidy.tidy(proto, {**tidy.slashed(proto), **tidy.ends(proto, names, outputs)})
+    proto = tidy.tidy(proto, {**tidy.ends(proto, names, outputs), **tidy.slashed(proto)})
 
     def answer(feeds: Feeds) -> dict[str, Array]:
         made = jax.tree_util.tree_leaves(function(*(feeds[name] for name in names)))

@@ -107,7 +107,7 @@ def _written(function: Any, specs: Sequence[Any], outputs: list[str], request: R
             f"tf2onnx leaves {', '.join(stray)} without a value: a layer of this model is not known to it; "
             "convert it on Keras' torch backend (KERAS_BACKEND=torch)"
         )
-    proto = tidy.tidy(proto, {**readable(proto), **tidy.ends(proto, (), outputs)})
+    proto = tidy.tidy(proto, {**tidy.ends(proto, (), outputs), **readable(proto)})
     kinds = dict(zip(inputs, (spec.dtype for spec in specs), strict=True))
 
     def answer(feeds: Feeds) -> dict[str, Array]:

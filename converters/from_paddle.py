@@ -67,7 +67,7 @@ def _from_files(program: Path, weights: Path, request: Request) -> Converted:
     layer.eval()
     count = len(proto.graph.output)
     outputs = ["output"] if count == 1 else [f"output_{place}" for place in range(count)]
-    proto = tidy.tidy(proto, {**_readable(proto), **tidy.ends(proto, (), outputs)})
+    proto = tidy.tidy(proto, {**tidy.ends(proto, (), outputs), **_readable(proto)})
     inputs = [value.name for value in proto.graph.input]
 
     def answer(feeds: Feeds) -> dict[str, Array]:

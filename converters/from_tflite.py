@@ -33,7 +33,7 @@ def convert(source: Any, request: Request) -> Converted:
     names = ["output"] if len(outputs) == 1 else [f"output_{place}" for place in range(len(outputs))]
     order = [value.name for value in proto.graph.output]
     details = sorted(outputs, key=lambda item: order.index(item["name"]) if item["name"] in order else 0)
-    proto = tidy.tidy(proto, {**readable(proto), **tidy.ends(proto, (), names)})
+    proto = tidy.tidy(proto, {**tidy.ends(proto, (), names), **readable(proto)})
     entries = [value.name for value in proto.graph.input]
 
     def one(feeds: Feeds) -> dict[str, Array]:

@@ -87,7 +87,7 @@ def _converted(
     declared = [value.type.tensor_type.shape.dim[:1] for value in proto.graph.input]
     static = any(dim and dim[0].HasField("dim_value") for dim in declared)
     outputs = _output_names(source, examples, len(proto.graph.output))
-    proto = tidy.tidy(proto, {**names, **tidy.ends(proto, (), outputs)})
+    proto = tidy.tidy(proto, {**tidy.ends(proto, (), outputs), **names})
     inputs = [value.name for value in proto.graph.input]
 
     def answer(feeds: Feeds) -> dict[str, Array]:

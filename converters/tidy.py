@@ -10,7 +10,7 @@ from hashlib import sha256
 from onnx import GraphProto, ModelProto, TensorProto
 
 from agnostic.converters.batch import free_batch
-from agnostic.converters.graph import all_names, every_graph, every_node, fresh, real_inputs
+from agnostic.converters.graph import Constants, all_names, attribute, every_graph, every_node, fresh, real_inputs
 from agnostic.converters.shapes import name_batch
 
 _CODED = re.compile(r"^(onnx::|val_|_val_|const_|const_fold|fold_|ortshared|new_|\d+$)|__\d+$|ReadVariableOp|:\d+$|;")
@@ -32,6 +32,7 @@ def tidy(proto: ModelProto, names: Mapping[str, str] | None = None) -> ModelProt
     name_weights(proto)
     for node in proto.graph.node:
         node.name = node.output[0] if node.output else node.name
+    _plain_reshapes(proto)
     freed = free_batch(proto)
     if freed is None:
         return proto
@@ -102,6 +103,17 @@ def ends(proto: ModelProto, inputs: Iterable[str] = (), outputs: Iterable[str] =
     found = zip((value.name for value in real_inputs(proto.graph)), inputs, strict=False)
     made = zip((value.name for value in proto.graph.output), outputs, strict=False)
     return {old: new for old, new in (*found, *made) if old != new}
+
+
+def _plain_reshapes(proto: ModelProto) -> None:
+    """Drop `allowzero` from reshapes whose target has no zero: it says nothing there, and keeps the batch fixed."""
+    constants = Constants(proto.graph)
+    for node in proto.graph.node:
+        is_marked = node.op_type == "Reshape" and attribute(node, "allowzero", 0)
+        if is_marked and 0 not in (constants.ints(node.input[1]) or [0]):
+            kept = [item for item in node.attribute if item.name != "allowzero"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
 
 
 def _forget_machine(proto: ModelProto) -> None:
