@@ -54,9 +54,7 @@ def _converted(entry: sources.Framework, module: Any, source: Any, request: Requ
         source = run_code(source)
     try:
         found: Converted = module.convert(source, request)
-    except AgnosticError:
-        raise
-    except MemoryError:
+    except (AgnosticError, MemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:240]
@@ -93,7 +91,7 @@ def run_code(source: str) -> Any:
             raise UsageError(f"{file} has no {name!r}; it has {', '.join(k for k in found if not k.startswith('_'))}")
         value = found[name.removesuffix("()")]
         return value() if name.endswith("()") else value
-    except AgnosticError:
+    except (AgnosticError, MemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]

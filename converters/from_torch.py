@@ -134,17 +134,18 @@ def _exported(module: Any, inputs: Mapping[str, Any], request: Request) -> onnx.
 def _program(module: Any, inputs: Mapping[str, Any], free: bool) -> Any:
     import torch
 
-    shapes = tuple(dict.fromkeys(_free_axes(x), torch.export.Dim.DYNAMIC) if free else None for x in inputs.values())
+    axes = _free_axes(inputs)
+    shapes = tuple(dict.fromkeys(axes[name], torch.export.Dim.DYNAMIC) if free else None for name in inputs)
     if any(p.kind is Parameter.VAR_POSITIONAL for p in signature(module.forward).parameters.values()):
         shapes = (shapes,)  # type: ignore[assignment]
     with torch.no_grad():
         return torch.export.export(module, tuple(inputs.values()), dynamic_shapes=shapes)
 
 
-def _free_axes(x: Any) -> list[int]:
-    """The batch axis, and the length of rows of whole numbers, which are tokens."""
-    is_tokens = x.ndim == 2 and not x.is_floating_point()
-    return [0, 1] if is_tokens else [0]
+def _free_axes(inputs: Mapping[str, Any]) -> dict[str, list[int]]:
+    """The batch axis of each input, and the length of rows of tokens, and of masks that are as long."""
+    tokens = {x.shape[1] for x in inputs.values() if x.ndim == 2 and not x.is_floating_point()}
+    return {name: [0, 1] if x.ndim == 2 and x.shape[1] in tokens else [0] for name, x in inputs.items()}
 
 
 def _written(program: Any, opset: int | None) -> onnx.ModelProto:
@@ -161,7 +162,7 @@ def _traced(module: Any, inputs: Mapping[str, Any], opset: int) -> onnx.ModelPro
 
     names = list(inputs)
     stream: Any = io.BytesIO()  # the tracing exporter writes into an open file too
-    axes = {name: {axis: "batch" if axis == 0 else "length" for axis in _free_axes(x)} for name, x in inputs.items()}
+    axes = {name: dict(zip(free, ("batch", "length"), strict=False)) for name, free in _free_axes(inputs).items()}
     # A fused operator that this exporter does not know.
     torch.backends.mha.set_fastpath_enabled(False)
     torch.onnx.export(

@@ -170,19 +170,19 @@ def _build(name: str, folder: Path, say: Say) -> None:
 
 def _call(command: list[str], name: str, say: Say) -> None:
     """Run a step of the building, passing its lines on."""
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
     lines: list[str] = []
-    try:
-        for raw in process.stdout or ():
-            lines.append(raw.decode("utf-8", "replace").strip())
-            if lines[-1].startswith(("Collecting", "Downloading", "Installing")):
-                say(lines[-1][:100])
-        status = process.wait()
-    finally:
-        end(process)
-    if status:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        try:
+            for raw in process.stdout or ():
+                lines.append(raw.decode("utf-8", "replace").strip())
+                if lines[-1].startswith(("Collecting", "Downloading", "Installing")):
+                    say(lines[-1][:100])
+            process.wait()
+        finally:
+            end(process)
+    if process.returncode:
         raise _failure(name, lines)
 
 

@@ -54,7 +54,8 @@ def as_labels(classes: Any) -> list[str] | None:
     """
     found = [item.item() if hasattr(item, "item") else item for item in (classes if classes is not None else [])]
     whole = [int(item) if isinstance(item, float) and item.is_integer() else item for item in found]
-    return None if not whole or whole == list(range(len(whole))) else [str(item) for item in whole]
+    counted = whole == list(range(len(whole))) and not any(isinstance(item, bool) for item in whole)
+    return None if not whole or counted else [str(item) for item in whole]
 
 
 def column(

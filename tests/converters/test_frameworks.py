@@ -43,10 +43,11 @@ class Case(NamedTuple):
     method: str = "kernelshap"
 
 
+SIZES = ("--input-shape", "1,16,16")
 CASES = {
-    "torch": Case("CNN, .pt2", "torch_net.py", "digits.pt2", "grey.npy", method="gradcam"),
-    "torch script": Case("CNN, TorchScript", "torch_net.py", "digits.pt", "grey.npy", ("--input-shape", "1,16,16"), "lime"),
-    "keras": Case("CNN, .keras", "keras_net.py", "digits.keras", "digit.png", method="gradcam"),
+    "torch": Case("CNN, .pt2", "torch_net.py", "digits.pt2", "grey.npy", method="integrated_gradients"),
+    "torch script": Case("CNN, TorchScript", "torch_net.py", "digits.pt", "grey.npy", SIZES, "lime"),
+    "keras": Case("CNN, .keras", "keras_net.py", "digits.keras", "digit.png", method="integrated_gradients"),
     "keras h5": Case("CNN, .h5", "keras_net.py", "digits.h5", "digit.png", method="lime"),
     "tensorflow": Case("CNN, SavedModel", "keras_net.py", "saved_model", "pixels.npy", method="lime"),
     "tflite": Case("CNN, .tflite", "keras_net.py", "digits.tflite", "pixels.npy", method="lime"),
@@ -57,8 +58,8 @@ CASES = {
     "xgboost": Case("40 trees, .json", "xgboost_trees.py", "booster.json", "row.npy"),
     "lightgbm": Case("40 trees, .txt", "lightgbm_trees.py", "booster.txt", "row.npy"),
     "sklearn": Case("pipeline of columns, .joblib", "sklearn_pipeline.py", "pipeline.joblib", ""),
-    "hugging face picture": Case("ViT folder", "hugging_face_nets.py", "pictures", "digit.png", method="generic_attention"),
-    "hugging face text": Case("BERT folder", "hugging_face_nets.py", "texts", "", method="occlusion"),
+    "hugging face picture": Case("ViT", "hugging_face_nets.py", "pictures", "digit.png", method="generic_attention"),
+    "hugging face text": Case("BERT", "hugging_face_nets.py", "texts", "", method="occlusion"),
 }  # fmt: skip
 ENVIRONMENTS = {
     "torch_net.py": "torch", "keras_net.py": "tensorflow", "": "tensorflow", "jax_net.py": "jax",

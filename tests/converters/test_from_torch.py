@@ -162,5 +162,5 @@ def test_a_module_that_cannot_be_exported_says_why() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             raise RuntimeError("not today")
 
-    with pytest.raises(ConversionError, match="cannot export Odd .*not today"):
+    with pytest.raises(ConversionError, match=r"cannot export Odd .*not today"):
         agnostic.convert(Odd(), torch.ones(2, 2))
