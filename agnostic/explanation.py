@@ -1,6 +1,5 @@
 """Explanation: the frozen record of one answer. It saves, reloads equal, and draws itself."""
 
-import errno
 import io
 import json
 import os
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.errors import InputError, LimitError, missing_extra
+from agnostic.errors import InputError, missing_extra
+from agnostic.files import write_whole as write_whole  # other rooms ask for it here
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -185,36 +185,3 @@ class Explanation:
         }
         given = {name: value for name, value in optional.items() if value is not None}
         return {"values": self.values, "base_value": np.asarray(self.base_value, np.float64), **given}
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all.
-
-    Raises:
-        LimitError: the folder is missing or read-only, or the disk is full.
-    """
-    import tempfile
-
-    temporary = None
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # A temporary file is private; what a user asked for has the permissions of any file they make.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise LimitError(f"{path}: cannot be written: {error.strerror}; choose a folder with --out") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

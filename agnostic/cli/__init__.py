@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
-    from agnostic.cli.app import app
+    from agnostic.cli.conversion import app
 
     debug = "--debug" in arguments
     try:

@@ -16,7 +16,10 @@ app = typer.Typer(
 )
 
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="An .onnx file, a folder that holds one, or an embedded model's name.")
+    str,
+    typer.Argument(
+        metavar="MODEL", help="An .onnx file, what `convert` reads, a folder of either, or an embedded model's name."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
