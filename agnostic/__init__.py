@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agnostic import converters, models
+    from agnostic import converters, models, training
     from agnostic.api import explain
     from agnostic.engine.model import Model
     from agnostic.engine.opening import load
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from agnostic.gallery import figure
 
 __version__ = "0.1.0"
-__all__ = ["AgnosticError", "Explanation", "Model", "Target", "converters", "explain", "figure", "load", "models"]
+__all__ = [
+    "AgnosticError",
+    "Explanation",
+    "Model",
+    "Target",
+    "converters",
+    "explain",
+    "figure",
+    "load",
+    "models",
+    "training",
+]
 
 _HOMES = {
     "AgnosticError": "errors",
@@ -36,7 +47,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import what is asked for only now: importing the package itself stays instant."""
-    if name in ("converters", "models"):
+    if name in ("converters", "models", "training"):
         return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
