@@ -31,7 +31,7 @@ from agnostic.training.store import Ints
 #: Solvers of the curvature, besides `exact` for the last layer.
 SOLVERS: Mapping[str, Callable[..., Inverse]] = {"arnoldi": arnoldi, "cg": cg, "ekfac": ekfac, "lissa": lissa}
 EXACT = "exact"
-#: Damping where none is given; ekfac has its own.
+#: Damping where neither it nor l2 is given; ekfac has its own.
 DAMPING = 0.01
 
 
@@ -160,7 +160,13 @@ def _exactly(
 
 def _last_layer(model: Model, data: TrainingSet, settings: Mapping[str, Any], progress: Progress | None) -> LastLayer:
     _check(EXACT, settings, {"l2", "damping", "batch_size"})
-    return LastLayer(model, data, progress=progress, **settings)
+    return LastLayer(model, data, progress=progress, **_damped(settings))
+
+
+def _damped(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Add some damping where the loss has no other term beside the cross-entropy."""
+    given = "l2" in settings or "damping" in settings
+    return dict(settings) if given else {**settings, "damping": DAMPING}
 
 
 def _solved(
@@ -183,9 +189,7 @@ def _prepared(
     shared = {"l2", "damping", "curvature", "batch_size", "double"}
     _check(solver, settings, own | shared)
     how = {name: value for name, value in settings.items() if name in shared}
-    if solver != "ekfac":
-        how.setdefault("damping", DAMPING)
-    scape = landscape(model, data, weights=weights, **how)
+    scape = landscape(model, data, weights=weights, **(how if solver == "ekfac" else _damped(how)))
     return scape, SOLVERS[solver](scape, **{name: value for name, value in settings.items() if name in own})
 
 
