@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
+    import agnostic.cli.training_commands  # noqa: F401  (adds its commands)
     from agnostic.cli.app import app
 
     debug = "--debug" in arguments
