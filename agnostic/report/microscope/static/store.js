@@ -1,6 +1,8 @@
 "use strict";
 /* The data: every file is a script that calls register(key, value). M is the microscope's one other global. */
 const M = {};
+/* Where the files of another site's keys lie: kind -> (rest of the key) -> path below data/ without its ending. */
+M.fileOf = {};
 const register = (() => {
   const held = new Map();
   const asked = new Map();
@@ -19,7 +21,7 @@ const register = (() => {
       groups: () => `images/${a}/${b}.groups`,
       channels: () => `images/${a}/channels__${b}__${c}`,
     };
-    return `data/${encodeURI(files[kind]())}.js`;
+    return `data/${encodeURI((files[kind] || M.fileOf[kind])(a, b, c))}.js`;
   };
 
   const fetchScript = (key) =>
