@@ -11,7 +11,6 @@ from agnostic.blocks.examples_files import digest_of, find
 from agnostic.blocks.maps import as_sample
 from agnostic.converters.paths import reached_smoothly
 from agnostic.engine.model import Model
-from agnostic.engine.sweep import DEFAULT_BATCH
 from agnostic.errors import InputError, unknown
 from agnostic.inputs.image import declared_or_assumed, picture_input
 from agnostic.report.microscope.atlases import write_atlas
@@ -62,7 +61,7 @@ class Work:
         """
         self.model, self.images, self.folder, self.steps = model, images, folder, steps
         self.preset, self.seed, self.bars, self.command = preset, seed, bars, command
-        self.batch_size = batch_size or DEFAULT_BATCH
+        self.batch_size = batch_size
         self.wished = [model.layer(name).name for name in wished or ()]
         self.tensor = picture_input(model)
         self.preprocess, notes = declared_or_assumed(model, self.tensor)
