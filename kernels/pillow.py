@@ -6,12 +6,13 @@ straight to the number that a model wants for it. Ours goes across and then down
 other way round for some sizes, which rounds otherwise, so who needs the very pixels has to ask Pillow once for a size.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agnostic.kernels._checks import contiguous, has_dtype, has_shape
+from agnostic.kernels._checks import has_dtype, has_shape
 from agnostic.kernels._jit import jit
 
 Pixels = NDArray[np.uint8]
@@ -32,6 +33,7 @@ class Weights(NamedTuple):
     weights: Whole
 
 
+@lru_cache(64)
 def weights(source: int, target: int) -> Weights:
     """Find what the pixels of an axis of `target` pixels are made of, on one of `source` pixels.
 
@@ -58,7 +60,7 @@ def resample(pixels: Pixels, tables: Planes, out: Planes) -> None:
     Args:
         pixels: the picture.
         tables: (3, 256) float32, the number that becomes of each value.
-        out: where the planes go.
+        out: where the planes go, of any strides.
 
     >>> out = np.empty((3, 1, 1), np.float32)
     >>> resample(np.array([[[0, 10, 20], [100, 30, 20]]], np.uint8), np.tile(np.arange(256, dtype=np.float32), (3, 1)), out)
@@ -77,8 +79,7 @@ def resample(pixels: Pixels, tables: Planes, out: Planes) -> None:
     lines = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
     narrow = np.empty((len(pixels), _DEPTH * width), np.uint8)
     _across(lines, *weights(pixels.shape[1], width), narrow)
-    with contiguous(out) as planes:
-        _down(narrow, *weights(len(pixels), height), np.ascontiguousarray(tables), planes)
+    _down(narrow, *weights(len(pixels), height), np.ascontiguousarray(tables), out)
 
 
 @jit

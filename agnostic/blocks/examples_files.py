@@ -97,7 +97,7 @@ def row_at(path: Path, preprocess: Preprocess) -> npt.NDArray[np.float32]:
     small = seen.mode == "RGB" and seen.width * seen.height <= _SMALL
     if small and _like_pillow((seen.height, seen.width), preprocess.size):
         row, planes = _blank(preprocess)
-        resample(_ordered(np.asarray(seen), preprocess), _tables(preprocess), planes)
+        resample(np.asarray(seen), _tables(preprocess), planes)
         return row
     return row_of(np.asarray(seen.resize(preprocess.size[::-1], Image.Resampling.BILINEAR)), preprocess)
 
@@ -105,20 +105,17 @@ def row_at(path: Path, preprocess: Preprocess) -> npt.NDArray[np.float32]:
 def row_of(pixels: npt.NDArray[np.uint8], preprocess: Preprocess) -> npt.NDArray[np.float32]:
     """Turn pixels into one row of the model's input, as `Preprocess.row` does, several times as fast."""
     row, planes = _blank(preprocess)
-    lookup(_ordered(pixels[..., None] if pixels.ndim == 2 else pixels, preprocess), _tables(preprocess), planes)
+    lookup(pixels[..., None] if pixels.ndim == 2 else pixels, _tables(preprocess), planes)
     return row
 
 
 def _blank(preprocess: Preprocess) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """A row to write to, and a view of it as planes."""
+    """A row to write to, and a view of its planes in the order of the picture's channels."""
     (height, width), depth = preprocess.size, preprocess.depth
     shapes = {"NCHW": (depth, height, width), "NHWC": (height, width, depth), "NHW": (height, width)}
     row = np.empty(shapes[preprocess.layout], np.float32)
-    return row, preprocess.channels_first(row[None])[0]
-
-
-def _ordered(pixels: npt.NDArray[np.uint8], preprocess: Preprocess) -> npt.NDArray[np.uint8]:
-    return pixels[..., ::-1] if preprocess.channels == "BGR" else pixels
+    planes = preprocess.channels_first(row[None])[0]
+    return row, planes[::-1] if preprocess.channels == "BGR" else planes
 
 
 @lru_cache(64)
@@ -133,9 +130,10 @@ def _like_pillow(source: tuple[int, int], target: tuple[int, int]) -> bool:
 
 @cache
 def _tables(preprocess: Preprocess) -> npt.NDArray[np.float32]:
-    """What becomes of each pixel value, channel by channel in the model's order: (channels, 256)."""
+    """What becomes of each pixel value, channel by channel in the picture's order: (channels, 256)."""
     every = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None, None], (256, 1, preprocess.depth))
-    return preprocess.planes(every)[..., 0]
+    planes = preprocess.planes(every)[..., 0]
+    return planes[::-1] if preprocess.channels == "BGR" else planes
 
 
 def read(path: Path, preprocess: Preprocess) -> Read:
