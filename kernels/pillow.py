@@ -29,7 +29,7 @@ class Weights(NamedTuple):
     """What each target pixel of an axis is the mean of: its first source pixel, how many, and their weights."""
 
     first: Indices
-    count: Indices
+    many: Indices
     weights: Whole
 
 
@@ -83,7 +83,7 @@ def resample(pixels: Pixels, tables: Planes, out: Planes) -> None:
 
 
 @jit
-def _across(lines: Pixels, first: Indices, count: Indices, weight: Whole, out: Pixels) -> None:
+def _across(lines: Pixels, first: Indices, many: Indices, weight: Whole, out: Pixels) -> None:
     """Sum up source pixels along each line, the three channels side by side."""
     one, two, depth = np.uint32(1), np.uint32(2), np.uint32(_DEPTH)
     for y in range(len(lines)):
@@ -91,7 +91,7 @@ def _across(lines: Pixels, first: Indices, count: Indices, weight: Whole, out: P
         for x in range(len(first)):
             red = green = blue = _HALF
             share, at = weight[x], depth * first[x]
-            for k in range(count[x]):
+            for k in range(many[x]):
                 part = share[np.uint32(k)]
                 red += np.int32(line[at]) * part
                 green += np.int32(line[at + one]) * part
@@ -102,13 +102,13 @@ def _across(lines: Pixels, first: Indices, count: Indices, weight: Whole, out: P
 
 
 @jit
-def _down(lines: Pixels, first: Indices, count: Indices, weight: Whole, tables: Planes, out: Planes) -> None:
+def _down(lines: Pixels, first: Indices, many: Indices, weight: Whole, tables: Planes, out: Planes) -> None:
     """Sum up whole lines, then look every pixel up and part the channels."""
     total = np.empty(lines.shape[1], np.int32)
     depth = np.uint32(_DEPTH)
     for y in range(len(first)):
         total[:] = _HALF
-        for k in range(count[y]):
+        for k in range(many[y]):
             part, line = weight[y, k], lines[first[y] + k]
             for i in range(len(total)):
                 total[i] += np.int32(line[i]) * part

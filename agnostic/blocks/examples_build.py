@@ -243,7 +243,7 @@ class _Shard:
         seen, places, counts = np.unique(classes[classes >= 0], return_inverse=True, return_counts=True)
         at = np.full(len(classes), -1, np.int64)
         at[classes >= 0] = places
-        keys = keys_of([self.names[number] for number in pictures], self.job.seed)
+        keys = keys_of([self.names[number] for number in pictures.tolist()], self.job.seed)
         sample = np.argsort(keys, kind="stable")[: self.job.sample]
         arrays: dict[str, npt.NDArray[Any]] = {
             "digests": self.digests, "pictures": pictures, "predicted": classes, "sample": pictures[sample],

@@ -39,11 +39,11 @@ def test_every_pixel_is_the_one_that_pillow_gives(source: tuple[int, int], targe
 def test_weights_add_up_and_stay_inside() -> None:
     for source, target in ((256, 224), (7, 640), (640, 7), (1, 3), (1000, 1)):
         found = weights(source, target)
-        assert (found.first + found.count <= source).all()
-        assert found.count.min() >= 1
+        assert (found.first + found.many <= source).all()
+        assert found.many.min() >= 1
         # Each is rounded by itself, by at most a half.
-        assert abs(found.weights.sum(axis=1) - 2**22).max() <= found.count.max() / 2
-        assert not found.weights[np.arange(found.weights.shape[1]) >= found.count[:, None]].any()
+        assert abs(found.weights.sum(axis=1) - 2**22).max() <= found.many.max() / 2
+        assert not found.weights[np.arange(found.weights.shape[1]) >= found.many[:, None]].any()
 
 
 def test_each_channel_has_a_table_of_its_own_and_a_view_is_written_to() -> None:

@@ -12,10 +12,13 @@ from agnostic.report.microscope.folder import Folder
 from agnostic.report.microscope.icons import Icons
 from agnostic.report.microscope.shown import Progress
 from agnostic.report.microscope.steps import Steps
+from agnostic.report.microscope.wishes import units_named
 from agnostic.report.microscope.work import Work
 
 Bars = Callable[[str], Progress]
 ALL, NONE = "all", "none"
+# Fewer points than that span no plane.
+FEWEST_LAID_OUT = 3
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ def build(
     preset: str = "draft",
     compare: Model | None = None,
     atlas: Sequence[str] = (),
+    dreams: Sequence[str] = (),
+    variants: Sequence[str] = (),
     seed: int = 0,
     batch_size: int | None = None,
     progress: Bars | None = None,
@@ -69,6 +74,8 @@ def build(
         preset: how much work an icon is worth.
         compare: another model, whose units are matched with this one's.
         atlas: layers with an atlas.
+        dreams: layers at which the shown pictures are dreamt on, caricatured, and have their groups raised.
+        variants: units, as LAYER:UNIT, whose opposite, facets and changed pictures are rendered.
         seed: of everything random.
         batch_size: pictures per pass.
         progress: makes a bar for each phase, called with what is done and all there is.
@@ -83,7 +90,7 @@ def build(
         model, images, out, show=show, layers=layers, preset=preset, seed=seed, batch_size=batch_size,
         progress=progress, command=command,
     )  # fmt: skip
-    complete(work, icons=icons, compare=compare, atlas=atlas)
+    complete(work, icons=icons, compare=compare, atlas=atlas, dreams=dreams, variants=variants)
     return report(work)
 
 
@@ -112,10 +119,26 @@ def open_site(
     )  # fmt: skip
 
 
-def complete(work: Work, *, icons: Sequence[str] = (), compare: Model | None = None, atlas: Sequence[str] = ()) -> None:
+def complete(
+    work: Work,
+    *,
+    icons: Sequence[str] = (),
+    compare: Model | None = None,
+    atlas: Sequence[str] = (),
+    dreams: Sequence[str] = (),
+    variants: Sequence[str] = (),
+) -> None:
     """Write everything that is wanted of a site, the cheap pages first; see `build`."""
     laid_out = [work.layer_named(name) for name in atlas]
+    if laid_out and len(work.index.pictures) < FEWEST_LAID_OUT:
+        raise UsageError(
+            f"--atlas {atlas[0]}: there are {len(work.index.pictures)} pictures, expected {FEWEST_LAID_OUT} or more; "
+            "leave --atlas out, or give more pictures"
+        )
     drawing = _to_draw(work, icons)
+    dreamt, varied = [work.layer_named(name) for name in dreams], units_named(variants, work.layer_named)
+    if dreamt or varied:
+        _ = work.wishes.renders
     work.write_pages()
     work.write_pictures()
     if compare is not None:
@@ -124,6 +147,8 @@ def complete(work: Work, *, icons: Sequence[str] = (), compare: Model | None = N
         work.write_atlas(name)
     for name in drawing[1] if drawing is not None else ():
         work.render(drawing[0], name)  # type: ignore[index]
+    if dreamt or varied:
+        work.wishes.all(dreamt, varied)
     work.finish()
 
 

@@ -93,6 +93,8 @@ def commands(work: "Work") -> dict[str, str]:
         "images": f"{line} --show PICTURE",
         "compare": f"{line} --compare OTHER.onnx",
         "atlas": f"{line} --atlas SLUG",
+        "dreams": f"{line} --dreams SLUG",
+        "variants": f"{line} --variants SLUG:UNIT",
         "groups": line if find_spec("sklearn") else SKLEARN,
     }
     return {**found, "gradient": GRAD} if work.no_gradient and "torch" in work.no_gradient else found

@@ -22,7 +22,7 @@
   };
   M.state = () => state;
 
-  const PICTURE_PAGES = ["image", "spatial", "groups", "teaser"];
+  const PICTURE_PAGES = ["image", "spatial", "groups", "teaser", "dreams"];
 
   const decoded = (text) => {
     try {

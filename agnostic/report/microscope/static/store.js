@@ -11,6 +11,7 @@ const register = (() => {
     const [kind, a, b, c] = key.split("/");
     const files = {
       compare: () => "compare",
+      renders: () => "renders",
       atlas: () => `atlas/${a}`,
       layer: () => `layers/${a}`,
       examples: () => `layers/${a}/examples-${b}`,
@@ -72,10 +73,15 @@ const register = (() => {
     return Array.from({ length: count }, (_, k) => k);
   };
 
+  /* What has been rendered beside the icons: {pictures, width, height, recipe}, or undefined. A wish is {kind, layer,
+     units, picture} as a server is asked for it. */
+  M.wishName = ({ kind, layer, units = [], picture = "" }) => [kind, picture, layer, ...units].filter((part) => part !== "").join("/");
+  M.rendered = (wish) => (held.get("renders") || {})[M.wishName(wish)];
+
   /* A command of the site, for one layer where it names one; null where the site has none. */
-  M.command = (name, slug = "SLUG") => {
+  M.command = (name, slug = "SLUG", unit = "UNIT") => {
     const command = (M.site().commands || {})[name];
-    return command ? command.replaceAll("SLUG", slug) : null;
+    return command ? command.replaceAll("SLUG", slug).replaceAll("UNIT", unit) : null;
   };
 
   return (key, value) => held.set(key, value);
