@@ -32,6 +32,7 @@ class Request:
     preset: str
     compare: str | None
     atlas: tuple[str, ...]
+    groups: tuple[str, ...]
     dreams: tuple[str, ...]
     variants: tuple[str, ...]
     serve: bool
@@ -59,8 +60,8 @@ def microscope(request: Request) -> int:
         other = load(request.compare, **request.opening) if request.compare is not None else None
         work = _opened(request, model, bars)
         complete(
-            work, icons=request.icons, compare=other, atlas=request.atlas, dreams=request.dreams,
-            variants=request.variants,
+            work, icons=request.icons, compare=other, atlas=request.atlas, groups=request.groups,
+            dreams=request.dreams, variants=request.variants,
         )  # fmt: skip
     built = report(work)
     for row in built.skipped:

@@ -37,7 +37,7 @@ def squeezenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("chelsea", "coffee"):
         shutil.copy(models.picture(name), folder / f"{name}.jpg")
     model = agnostic.load("squeezenet", device="cpu")
-    return build(model, folder, folder / "site", layers=["fire7/concat", "fire9/concat"]).out
+    return build(model, folder, folder / "site", layers=["fire7/concat", "fire9/concat"], groups=["fire9/concat"]).out
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = {"labels": [HOSTILE, "</script>", "third"]}
     model = agnostic.load(net(HOSTILE, UNSAFE), device="cpu", **labels)
     other = agnostic.load(net(HOSTILE, UNSAFE, units=5, seed=1), device="cpu", **labels)
-    return build(model, photos, folder / "site", icons=[UNSAFE], compare=other, atlas=[UNSAFE]).out
+    return build(model, photos, folder / "site", icons=[UNSAFE], compare=other, atlas=[UNSAFE], dreams=[UNSAFE]).out
 
 
 @pytest.fixture(params=KINDS)
@@ -63,7 +63,7 @@ def addresses(page: Any) -> dict[str, str]:
         "const site = M.site(), image = site.images[0];"
         "return [image.layers.at(-1), site.layers[0].slug, image.id].map(encodeURIComponent)"
     )
-    pages = {name: f"#/{name}/{image}" for name in ("image", "spatial", "groups", "teaser")}
+    pages = {name: f"#/{name}/{image}" for name in ("image", "spatial", "groups", "teaser", "dreams")}
     ends = {"model": "#/", "models": "#/models", "trust": "#/trust", "atlas": f"#/atlas/{layer}"}
     units = {"layer": f"#/layer/{layer}", "first": f"#/layer/{first}", "unit": f"#/layer/{layer}/unit/1"}
     return {**ends, **units, **pages}
@@ -134,6 +134,22 @@ def test_groups_isolate_themselves_and_their_number_changes(page: Any) -> None:
     assert "n=" in page.hash
 
 
+def test_dreams_of_hostile_names_are_laid_on(visit: Callable[[Path], Any], hostile: Path) -> None:
+    page = visit(hostile)
+    page.open(addresses(page)["groups"])
+    layer = page.run("return M.site().layers.find(({ name }) => name.includes('r2')).slug")
+    page.open(addresses(page)["groups"] + f"?layer={layer}").hover(page.find("group-0"))
+    assert page.run("return document.querySelector('[data-testid=dream]').matches('.lit')")
+    page.open(addresses(page)["dreams"] + f"?layer={layer}")
+    page.run(
+        "return Promise.all([...document.images].map((image) => { image.loading = 'eager'; return image.decode(); }))"
+    )
+    assert (
+        page.run("return [...document.querySelectorAll('.dreams img')].map((image) => image.naturalWidth > 0)")
+        == [True] * 3
+    )
+
+
 def test_two_classes_are_compared(page: Any) -> None:
     page.open(addresses(page)["teaser"])
     page.hover(page.first(".contest"))
@@ -161,6 +177,14 @@ def test_addresses_restore_what_was_seen(page: Any) -> None:
         page.run("location.hash = arguments[0]", hash_)
         came = page.settled().run(shown)
         assert page.open(hash_).run(shown) == came
+
+
+def test_groups_over_all_pictures_stand_on_their_layers_page(visit: Callable[[Path], Any], squeezenet: Path) -> None:
+    page = visit(squeezenet).open("#/layer/fire9_concat")
+    rows = page.find("overall").find_elements("css selector", "li")
+    assert len(rows) == 8
+    assert all(row.find_elements("css selector", ".tile[role=img]") for row in rows)
+    assert "2 pictures gathered into 8 groups" in page.first("main").text
 
 
 def test_rendered_icons_are_shown_with_their_recipe(visit: Callable[[Path], Any], hostile: Path) -> None:

@@ -23,6 +23,8 @@ PAGES = {
     "spatial": "#/spatial/p0",
     "groups": "#/groups/p0",
     "teaser": "#/teaser/p0",
+    "dreams": "#/dreams/p0",
+    "undreamt": f"#/dreams/p1?layer={EARLIER}",
     "models": "#/models",
     "atlas": f"#/atlas/{LAYER}",
     "trust": "#/trust?badge=path",
@@ -232,6 +234,44 @@ def test_a_group_isolates_itself_and_its_links(page: Any) -> None:
     assert 0 < kept < page.run("return document.querySelectorAll('.sankey path').length")
     page.hover(page.find("cell-3,3"))
     assert page.text("told").startswith("Here: ")
+
+
+def test_a_group_that_was_raised_is_laid_on_the_picture(page: Any) -> None:
+    page.open(f"#/groups/p0?layer={LAYER}")
+    dream = "const node = document.querySelector('[data-testid=dream]'); return [node.matches('.lit'), node.src]"
+    assert page.run(dream)[0] is False
+    page.hover(page.find("group-2"))
+    shown, source = page.run(dream)
+    assert shown and source.endswith(f"data/renders/groups/p0/{LAYER}/6-2.jpg")
+    assert "raised where it fires" in page.text("told")
+    page.leave()
+    assert page.run(dream)[0] is False
+    page.click(page.find("show-map"))
+    page.hover(page.find("group-2"))
+    assert "show=map" in page.hash and page.run(dream)[0] is False and page.run(LIT)
+
+
+def test_dreams_are_shown_with_their_recipe_and_else_say_how_to_get_them(page: Any) -> None:
+    page.open("#/dreams/p0")
+    assert page.run("return document.querySelectorAll('.dreams .rendering img').length") == 3
+    page.click(page.find("deepdream").find_element("css selector", "summary"))
+    assert "deepdream" in page.text("deepdream")
+    page.click(page.find(f"layer-{EARLIER}"))
+    assert f"layer={EARLIER}" in page.hash and f"--dreams {EARLIER}" in page.text("caricature")
+    wishes = page.run("return JSON.parse(document.querySelector('[data-wishes]').dataset.wishes)")
+    assert wishes == [{"kind": "deepdream", "layer": EARLIER, "picture": "p0"}]
+
+
+def test_a_unit_shows_its_variants_and_a_picture_changed_for_it(page: Any) -> None:
+    page.open(f"#/layer/{LAYER}/unit/7")
+    assert "Its opposite" in page.text("icons") and "Four that differ" in page.text("icons")
+    assert page.find("accentuated").find_elements("css selector", "img")
+    page.click(page.find("picture-p1"))
+    assert "picture=p1" in page.hash and f"--variants {LAYER}:7" in page.first("main").text
+    page.open(f"#/layer/{LAYER}/unit/8")
+    wishes = page.run("return JSON.parse(document.querySelector('.icons [data-wishes]').dataset.wishes)")
+    assert [wish["kind"] for wish in wishes] == ["negative", "diversity"]
+    assert all(wish["units"] == [8] and wish["layer"] == LAYER for wish in wishes)
 
 
 def test_the_slider_changes_the_number_of_groups(page: Any) -> None:

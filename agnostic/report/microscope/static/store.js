@@ -14,6 +14,7 @@ const register = (() => {
       renders: () => "renders",
       atlas: () => `atlas/${a}`,
       layer: () => `layers/${a}`,
+      overall: () => `layers/${a}/overall`,
       examples: () => `layers/${a}/examples-${b}`,
       icons: () => `layers/${a}/icons-${b}`,
       image: () => `images/${a}/${b}`,
