@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -91,33 +90,6 @@ def test_what_belongs_to_a_picture_goes_with_it(photos: Path, tmp_path: Path) ->
     assert not (tmp_path / "site/data/renders/deepdream/a").exists() or not list(
         (tmp_path / "site/data/renders/deepdream/a").iterdir()
     )
-
-
-def test_a_group_is_raised_only_where_it_fired(work: Work) -> None:
-    shown = work.shown[0]
-    count = work.wishes.groups_of(shown.id, "r2")
-    work.wishes.grant(Wish("groups", "r2", shown.id, count))
-    page = work.folder.get(f"data/images/{shown.id}/r2.groups.js")["choices"][str(count)]
-    maps = [np.array(group["map"]).reshape(6, 6) for group in page["groups"]]
-    silent = [(n, y, x) for n, map_ in enumerate(maps) for y, x in np.argwhere(dilated(map_) == 0)]
-    assert silent, "no group leaves a place alone; the test tells nothing"
-    work.wishes.write()
-    files = told(work.folder.root)[f"groups/{shown.id}/r2/{count}"]["pictures"]
-    plain = np.asarray(Image.fromarray(shown.pixels).resize((24, 24), Image.Resampling.LANCZOS), float)
-    for n, y, x in silent:
-        with Image.open(work.folder.root / files[n]) as picture:
-            patch = np.asarray(picture, float)[4 * y : 4 * y + 4, 4 * x : 4 * x + 4]
-        # JPEG blurs colours over neighbours and keeps the mean of a patch.
-        np.testing.assert_allclose(
-            patch.mean(axis=(0, 1)), plain[4 * y : 4 * y + 4, 4 * x : 4 * x + 4].mean((0, 1)), atol=8
-        )
-
-
-def dilated(values: np.ndarray) -> np.ndarray:
-    """The largest value among the neighbours: a map is read between its places."""
-    padded = np.pad(values, 1)
-    rows = [padded[dy : dy + len(values), dx : dx + values.shape[1]] for dy in range(3) for dx in range(3)]
-    return np.max(rows, axis=0)
 
 
 @pytest.mark.parametrize(
