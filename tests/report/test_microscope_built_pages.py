@@ -45,9 +45,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Layers, files and labels that are pieces of markup."""
     folder = tmp_path_factory.mktemp("hostile")
     photos = pictures(folder / "photos", ("<b>bold.png", "a&quot;b.png", "c'd\"e.png", "d.png"))
-    labels = {"labels": [HOSTILE, "</script>", "third"]}
-    model = agnostic.load(net(HOSTILE, UNSAFE), device="cpu", **labels)
-    other = agnostic.load(net(HOSTILE, UNSAFE, units=5, seed=1), device="cpu", **labels)
+    labels = folder / "labels.txt"
+    labels.write_text(f"{HOSTILE}\n</script>\nthird\n", "utf-8")
+    model = agnostic.load(net(HOSTILE, UNSAFE), device="cpu", labels=labels)
+    other = agnostic.load(net(HOSTILE, UNSAFE, units=5, seed=1), device="cpu", labels=labels)
     return build(model, photos, folder / "site", icons=[UNSAFE], compare=other, atlas=[UNSAFE], dreams=[UNSAFE]).out
 
 
@@ -75,7 +76,7 @@ def test_every_page_opens_with_something_on_it(page: Any) -> None:
         assert page.run("return M.main.dataset.page") != "lost", name
         assert page.run("return M.main.innerText.length") > 40, name
         assert page.run("return document.documentElement.scrollWidth <= innerWidth"), name
-        broken = "return [...document.images].filter((i) => i.complete && !i.naturalWidth).map((i) => i.src)"
+        broken = "return [...document.querySelectorAll('img[src]')].filter((i) => i.complete && !i.naturalWidth).map((i) => i.src)"
         assert page.run(broken) == [], name
 
 
