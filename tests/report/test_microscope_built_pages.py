@@ -76,8 +76,8 @@ def test_every_page_opens_with_something_on_it(page: Any) -> None:
         assert page.run("return M.main.dataset.page") != "lost", name
         assert page.run("return M.main.innerText.length") > 40, name
         assert page.run("return document.documentElement.scrollWidth <= innerWidth"), name
-        broken = "return [...document.querySelectorAll('img[src]')].filter((i) => i.complete && !i.naturalWidth).map((i) => i.src)"
-        assert page.run(broken) == [], name
+        broken = "return [...document.querySelectorAll('img[src]')].filter((i) => i.complete && !i.naturalWidth).length"
+        assert page.run(broken) == 0, name
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
