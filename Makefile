@@ -11,7 +11,7 @@ demo: .venv/installed
 # Icons of two layers are rendered, those of the others when they are asked for: `--icons LAYER`, or `--serve`.
 microscope: .venv/microscope-installed
 	$(BIN)/agnostic microscope squeezenet --images models/pictures --out microscope \
-	    --icons conv1 --icons fire5/concat --atlas fire9/concat
+	    --icons conv1 --icons fire5/concat --atlas fire9/concat --groups fire9/concat --dreams fire9/concat
 
 test: .venv/tests-installed
 	$(BIN)/pytest

@@ -25,7 +25,7 @@
   /* The page whose address is empty. */
   M.home = "model";
 
-  const PICTURE_PAGES = ["image", "spatial", "groups", "teaser"];
+  const PICTURE_PAGES = ["image", "spatial", "groups", "teaser", "dreams"];
 
   const decoded = (text) => {
     try {
