@@ -256,12 +256,13 @@ def _atoms(item: Passage) -> Iterator[_Atom]:
                 label = item.label(mark.value) if place == len(words) - 1 else ""
                 ends = (place == 0) + (place == len(words) - 1) if mark.value is not None else 0
                 yield from _fitted(word, mark, label, ends * _PADDING, spaced or place > 0 or part[:1].isspace())
-            spaced = (spaced and not words and not part) or part[-1:].isspace() or (spaced and not words)
+            spaced = part[-1:].isspace() or (spaced and not words)
 
 
 def _fitted(word: str, mark: Mark, label: str, padding: int, spaced: bool) -> Iterator[_Atom]:
     """Make atoms of a word: one, unless it is wider than a line."""
-    drawn = text.drawable(word)
+    # What fits on no sheet is not looked at.
+    drawn = text.drawable(word[: 200 * (_MOST_LINES + 1)])
     while text.width(drawn[:200], _SIZE) > MEASURE - padding:
         fits = next(n for n in range(min(len(drawn), 200), 0, -1) if text.width(drawn[:n], _SIZE) <= MEASURE - padding)
         yield _Atom(drawn[:fits], mark, "", spaced, text.width(drawn[:fits], _SIZE) + padding)
