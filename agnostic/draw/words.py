@@ -21,8 +21,8 @@ _SPACE = text.width("n n", _SIZE) - text.width("nn", _SIZE)
 _PADDING = 5
 _MOST_LINES = 60
 _BAR, _BAR_HEIGHT = 200, 16
-# Below this share of the largest, a value is not printed.
-_PRINTED = 0.1
+# Below this share of the largest, a value is not printed: one with a sign, and one of those that are never small.
+_PRINTED, _PRINTED_SIZE = 0.15, 0.3
 # And below this one not coloured.
 _COLOURED = 0.04
 
@@ -72,7 +72,7 @@ class Passage:
         >>> Passage("lime", "", [], 2.0).label(-1.234), Passage("lime", "", [], 2.0).label(0.001)
         ('-1.2', '')
         """
-        if value is None or abs(self.share(value)) < _PRINTED:
+        if value is None or abs(self.share(value)) < (_PRINTED if self.signed else _PRINTED_SIZE):
             return ""
         return self.number(value)
 
@@ -256,12 +256,13 @@ def _atoms(item: Passage) -> Iterator[_Atom]:
                 label = item.label(mark.value) if place == len(words) - 1 else ""
                 ends = (place == 0) + (place == len(words) - 1) if mark.value is not None else 0
                 yield from _fitted(word, mark, label, ends * _PADDING, spaced or place > 0 or part[:1].isspace())
-            spaced = (spaced and not words and not part) or part[-1:].isspace() or (spaced and not words)
+            spaced = part[-1:].isspace() or (spaced and not words)
 
 
 def _fitted(word: str, mark: Mark, label: str, padding: int, spaced: bool) -> Iterator[_Atom]:
     """Make atoms of a word: one, unless it is wider than a line."""
-    drawn = text.drawable(word)
+    # What fits on no sheet is not looked at.
+    drawn = text.drawable(word[: 200 * (_MOST_LINES + 1)])
     while text.width(drawn[:200], _SIZE) > MEASURE - padding:
         fits = next(n for n in range(min(len(drawn), 200), 0, -1) if text.width(drawn[:n], _SIZE) <= MEASURE - padding)
         yield _Atom(drawn[:fits], mark, "", spaced, text.width(drawn[:fits], _SIZE) + padding)
