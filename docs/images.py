@@ -130,9 +130,27 @@ def visions() -> Image.Image:
     return figure([panels[:3], panels[3:]], panel_width=448)
 
 
+def breast_cancer() -> Image.Image:
+    """Explain a malignant row three ways."""
+    rows, background = (agnostic.models.sample(name) for name in ("breast_cancer", "breast_cancer_background"))
+    methods = ("kernelshap", "integrated_gradients", "lime")
+    return agnostic.figure(
+        [agnostic.explain("breast-cancer", rows, name, "malignant", row=2, background=background) for name in methods]
+    )
+
+
+def season() -> Image.Image:
+    """Explain why a month is autumn, and what would make it spring, by pieces and by a layer's map."""
+    days, targets = agnostic.models.sample("season"), ["autumn", "spring"]
+    found = [agnostic.explain("season", days, name, targets) for name in ("kernelshap", "cam")]
+    return stacked([agnostic.figure(items) for items in found])
+
+
 FIGURES = {
     "units": units,
     "visions": visions,
+    "breast_cancer": breast_cancer,
+    "season": season,
     "cat_and_coffee": lambda: demo("cat_and_coffee"),
     "cat_and_coffee.lime": lambda: demo("cat_and_coffee.lime"),
     "cat_and_coffee.gradients": lambda: explained(agnostic.load("squeezenet"), GRADIENTS, TARGETS),
