@@ -53,7 +53,7 @@ class Shading:
 
 
 class _Plan(NamedTuple):
-    """Where things stand: left ends of columns, tops of rows, the size of a cell, its room for numbers, and the time."""
+    """Where things stand: left ends of columns, tops of rows, the size of a cell, room for numbers, the time."""
 
     lefts: list[int]
     tops: list[int]

@@ -59,9 +59,8 @@ def test_columns_share_the_scale_of_their_curves() -> None:
     halves = [
         (chart[200:, left : left + 760] < 60).all(axis=2) for left in (chart.shape[1] - 48 - 2 * 760 - 32, -48 - 760)
     ]
-    lowest = [np.flatnonzero(half[:, 300:700].any(axis=1)).max() for half in halves]
-    highest = [np.flatnonzero(half[:, 300:700].any(axis=1)).min() for half in halves]
-    assert abs(lowest[0] - lowest[1]) <= 1 and abs(highest[0] - highest[1]) <= 1
+    peaks = [np.flatnonzero(half[:, 630:660].any(axis=1)).min() for half in halves]  # of step 8, beside any number
+    assert abs(peaks[0] - peaks[1]) <= 1
 
 
 def test_one_step_and_flat_curves_are_drawn() -> None:
