@@ -37,6 +37,7 @@ bench: .venv/bench-installed
 	$(BIN)/python tests/benchmarks/bench_gradients.py
 	$(BIN)/python tests/benchmarks/bench_examples.py
 	$(BIN)/python tests/benchmarks/bench_optvis.py
+	$(BIN)/python tests/benchmarks/bench_rows.py
 
 conformance: .venv/tests-installed
 	$(BIN)/python tests/conformance/run.py

@@ -50,7 +50,7 @@ def figure(explanations: Sequence[Explanation], *, heading: str = "", dark: bool
     starts = [start_of(item) for item in explanations]
     order = strongest(weights)
     shown, rest = order[:MOST_BARS], order[MOST_BARS:]
-    summed = len(rest) > 0 and all(start is not None for start in starts)
+    summed = len(rest) > 0 and any(start is not None for start in starts)
     names = [pieces.names[at] for at in shown] + ([f"{len(rest)} others"] if summed else [])
     values = [pieces.values[at] for at in shown] if pieces.values else []
     targets = list(dict.fromkeys(item.target for item in explanations))
@@ -61,7 +61,7 @@ def figure(explanations: Sequence[Explanation], *, heading: str = "", dark: bool
         Bars(
             item.method,
             caption(item),
-            np.append(each[shown], each[rest].sum()) if summed else each[shown],
+            np.append(each[shown], each[rest].sum()) if summed and start is not None else each[shown],
             start,
             accents[item.target],
         )
