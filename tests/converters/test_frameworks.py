@@ -44,6 +44,7 @@ class Case(NamedTuple):
 
 
 SIZES = ("--input-shape", "1,16,16")
+JAX = ("--framework", "jax", "--input-shape", "16,16,1")
 CASES = {
     "torch": Case("CNN, .pt2", "torch_net.py", "digits.pt2", "grey.npy", method="integrated_gradients"),
     "torch script": Case("CNN, TorchScript", "torch_net.py", "digits.pt", "grey.npy", SIZES, "lime"),
@@ -52,7 +53,7 @@ CASES = {
     "tensorflow": Case("CNN, SavedModel", "keras_net.py", "saved_model", "pixels.npy", method="lime"),
     "tflite": Case("CNN, .tflite", "keras_net.py", "digits.tflite", "pixels.npy", method="lime"),
     "cifar": Case("CIFAR-10 CNN, legacy .h5", "", "cifar10.h5", "photo.npy", method="occlusion"),
-    "jax": Case("flax CNN", "jax_net.py", "net.py:model()", "pixels.npy", ("--framework", "jax"), "lime"),
+    "jax": Case("flax CNN", "jax_net.py", "net.py:model()", "pixels.npy", JAX, "lime"),
     "paddle": Case("CNN, .json", "paddle_net.py", "digits.json", "grey.npy", method="lime"),
     "catboost": Case("60 trees, .cbm", "catboost_trees.py", "trees.cbm", "row.npy"),
     "xgboost": Case("40 trees, .json", "xgboost_trees.py", "booster.json", "row.npy"),
