@@ -10,7 +10,7 @@ samples' numbers are their places in it.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -149,8 +149,8 @@ def record_estimator(recorder: Recorder, estimator: Any, x: Any, y: npt.ArrayLik
         UsageError: it has neither `decision_function` nor `predict_proba`.
         InputError: it knows fewer classes than the run has.
     """
-    known: Sequence[Any] = list(getattr(estimator, "classes_", range(recorder.size.classes)))
-    if list(known) != list(range(recorder.size.classes)):
+    known = np.asarray(getattr(estimator, "classes_", range(recorder.size.classes))).tolist()
+    if known != list(range(recorder.size.classes)):
         raise InputError(
             f"the classifier knows the classes {known[:12]}; the run has 0 to {recorder.size.classes - 1}: give all to "
             "the first partial_fit as classes="
