@@ -1,4 +1,4 @@
-"""Every line of docs/interpretdl.md, typed as it stands and run on a real model; only numbers of samples are smaller."""
+"""Every line of docs/interpretdl.md, typed as it stands and run on a real model; only sample counts are smaller."""
 
 import re
 import shlex

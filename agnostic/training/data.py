@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.blocks.examples_files import pixels_of, row_of
+from agnostic.blocks.examples_files import row_at
 from agnostic.engine.model import Model
 from agnostic.engine.target import Array
 from agnostic.errors import InputError
@@ -202,7 +202,7 @@ class Pictures(TrainingSet):
         """Read the files and bring them to what the model eats."""
         tensor = picture_input(model)
         preprocess, _ = declared_or_assumed(model, tensor)
-        made = [row_of(pixels_of(self.paths[number], preprocess), preprocess) for number in ids.tolist()]
+        made = [row_at(self.paths[number], preprocess) for number in ids.tolist()]
         return {tensor.name: np.stack(made)}
 
     def shown(self, number: int) -> Shown:
