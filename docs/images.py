@@ -130,12 +130,22 @@ def visions() -> Image.Image:
     return figure([panels[:3], panels[3:]], panel_width=448)
 
 
+def summary() -> Image.Image:
+    """Draw what speaks for a cat over the embedded pictures, by what SqueezeNet sees in their pieces."""
+    found = agnostic.summarize(
+        "squeezenet", agnostic.models.picture("chelsea").parent, "normlime", "Egyptian cat", clusters=12
+    )
+    return found.summaries[0].figure()
+
+
 FIGURES = {
     "units": units,
     "visions": visions,
     "cat_and_coffee": lambda: demo("cat_and_coffee"),
     "cat_and_coffee.lime": lambda: demo("cat_and_coffee.lime"),
     "cat_and_coffee.gradients": lambda: explained(agnostic.load("squeezenet"), GRADIENTS, TARGETS),
+    "interpretdl": lambda: explained(agnostic.load("squeezenet"), ("lime", "smoothgrad"), TARGETS),
+    "summary": summary,
     "cat_and_coffee.attention": lambda: explained(transformer(), ATTENTION, ["cat - coffee", "coffee - cat"]),
 }
 
