@@ -36,6 +36,22 @@ ATTENTION = (
     "integrated_gradients",
     "occlusion",
 )
+# Of a text: what adds up to the score's rise, and what attention says.
+WORDS = (
+    "lime",
+    "integrated_gradients",
+    "smoothgrad",
+    "rollout",
+    "generic_attention",
+    "tam",
+    "bidirectional_transformer",
+)
+REVIEW = (
+    "A warm and often funny film about growing old: the cast is wonderful and the pictures are beautiful, even if the "
+    "plot is thin, the middle drags, and the ending is as predictable as it is dull."
+)
+SENTIMENTS = ("sentiment", "sentiment-cnn", "minilm-sentiment")
+NOT = "It is not funny, and the ending is not good."
 UNITS = {
     "squeezenet": (
         "fire2/concat:5", "fire2/concat:40", "fire3/concat:10", "fire4/concat:20", "fire5/concat:33", "fire6/concat:12",
@@ -59,8 +75,9 @@ root = Path(__file__).parent
 
 
 def save(figure: Image.Image, name: str) -> None:
-    """Write a figure at the width it is shown at."""
-    small = figure.convert("RGB").resize((WIDTH, round(figure.height * WIDTH / figure.width)), Image.Resampling.LANCZOS)
+    """Write a figure at the width it is shown at, or its own where that is less."""
+    width = min(WIDTH, figure.width)
+    small = figure.convert("RGB").resize((width, round(figure.height * width / figure.width)), Image.Resampling.LANCZOS)
     small.save(root / "images" / f"{name}.jpg", quality=88, optimize=True)
 
 
@@ -138,6 +155,13 @@ def summary() -> Image.Image:
     return found.summaries[0].figure()
 
 
+def marked(model: str, text: str, *methods: str, target: str = "positive", heading: str = "") -> Image.Image:
+    """Mark what speaks for a class in a text, and against it."""
+    opened = agnostic.load(model)
+    found = [agnostic.explain(opened, text, method, target) for method in methods]
+    return agnostic.figure(found, heading=heading)
+
+
 FIGURES = {
     "units": units,
     "visions": visions,
@@ -146,6 +170,9 @@ FIGURES = {
     "cat_and_coffee.gradients": lambda: explained(agnostic.load("squeezenet"), GRADIENTS, TARGETS),
     "interpretdl": lambda: explained(agnostic.load("squeezenet"), ("lime", "smoothgrad"), TARGETS),
     "summary": summary,
+    "sentiment": lambda: marked("sentiment", REVIEW, "lime"),
+    "sentiment.methods": lambda: marked("minilm-sentiment", NOT, *WORDS, target="negative"),
+    "sentiment.not": lambda: stacked([marked(model, NOT, "kernelshap", heading=model) for model in SENTIMENTS]),
     "cat_and_coffee.attention": lambda: explained(transformer(), ATTENTION, ["cat - coffee", "coffee - cat"]),
 }
 

@@ -4,7 +4,8 @@ from PIL import Image
 
 import agnostic
 from agnostic.errors import InputError, LimitError, UsageError
-from agnostic.inputs.reading import Reading
+from agnostic.inputs.array import array_sample
+from agnostic.inputs.reading import Kind, Reading
 from agnostic.inputs.several import singles
 
 
@@ -49,6 +50,21 @@ def test_arrays_are_taken_apart_along_the_batch_axis(linear, rows, tmp_path):
     assert [item.name for item in from_file][:2] == ["rows.npy row 0", "rows.npy row 1"]
     np.testing.assert_array_equal(np.concatenate([item.given for item in from_file]), rows)
     assert len(singles(model, [rows[0], rows[1]], Reading())) == 2
+
+
+def test_a_kind_of_input_takes_its_own_files_apart(linear, rows, monkeypatch):
+    """As a table does with its rows: each is then read as what it is."""
+    kind = Kind(
+        lambda model, name, given, reading: isinstance(given, str | dict),
+        lambda model, by_name, reading: array_sample(model, {"x": np.array(by_name[""]["cells"], np.float32)}),
+        lambda model, given, reading: [(f"{given} {n}", {"": {"cells": row}}) for n, row in enumerate(rows[:4])],
+    )
+    monkeypatch.setattr("agnostic.inputs.reading.KINDS", (kind,))
+    monkeypatch.setattr("agnostic.inputs.several.KINDS", (kind,))
+    found = agnostic.summarize(linear(np.array([[1.0, 0], [2.0, 0], [3.0, 0]])), "rows.table", "kernelshap", 0)
+    assert found.summaries[0].meta["samples"] == [f"rows.table {number}" for number in range(4)]
+    expected = rows[:4] * np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(found.summaries[0].arrays["weight"].reshape(4, 3), expected, atol=1e-5)
 
 
 def test_the_seed_and_the_batch_size_hold(linear, rows):

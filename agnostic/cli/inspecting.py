@@ -13,6 +13,7 @@ from agnostic.engine.opening import load
 from agnostic.engine.preprocess import Preprocess
 from agnostic.errors import InputError
 from agnostic.inputs.image import declared_or_assumed, picture_input
+from agnostic.inputs.text_facts import summary
 from agnostic.methods import Method, all_methods
 from agnostic.summarizing import find
 from agnostic.summary import GlobalMethod, global_methods
@@ -49,6 +50,7 @@ def as_mapping(model: Model) -> dict[str, Any]:
         "outputs": [_tensor(item) for item in model.outputs],
         "explained": model.scores_tensor,
         "preprocess": preprocess.as_dict() if preprocess else None,
+        "text": summary(model),
         "labels": list(model.labels) if model.labels else None,
         "layers": [asdict(layer) for layer in model.layers],
         "notes": [*model.notes, *notes],
@@ -77,7 +79,10 @@ def _facts_table(model: Model) -> Any:
             rows.add_row(kind, common.plain(str(item)))
     if model.scores_tensor not in [item.name for item in model.outputs]:
         rows.add_row("explained", common.plain(f"{model.scores_tensor}  (the scores before their softmax)"))
-    rows.add_row("preprocess", common.plain(_preprocess_line(described["preprocess"])))
+    if described["text"] is not None:
+        rows.add_row("text", common.plain(described["text"]))
+    else:
+        rows.add_row("preprocess", common.plain(_preprocess_line(described["preprocess"])))
     rows.add_row("labels", common.plain(_labels_line(model)))
     return rows
 
@@ -95,7 +100,7 @@ def _preprocess_line(values: Mapping[str, Any] | None) -> str:
 def _labels_line(model: Model) -> str:
     if not model.labels:
         return "none declared; give --labels FILE, or labels in MODEL.agnostic.toml"
-    return f"{len(model.labels)}: {'; '.join(model.labels[:3])}; ..."
+    return f"{len(model.labels)}: {'; '.join(model.labels[:3])}{'; ...' if len(model.labels) > 3 else ''}"
 
 
 def _layers_table(model: Model) -> Any:

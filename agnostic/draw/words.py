@@ -21,8 +21,8 @@ _SPACE = text.width("n n", _SIZE) - text.width("nn", _SIZE)
 _PADDING = 5
 _MOST_LINES = 60
 _BAR, _BAR_HEIGHT = 200, 16
-# Below this share of the largest, a value is not printed.
-_PRINTED = 0.1
+# Below this share of the largest, a value is not printed: one with a sign, and one of those that are never small.
+_PRINTED, _PRINTED_SIZE = 0.15, 0.3
 # And below this one not coloured.
 _COLOURED = 0.04
 
@@ -72,7 +72,7 @@ class Passage:
         >>> Passage("lime", "", [], 2.0).label(-1.234), Passage("lime", "", [], 2.0).label(0.001)
         ('-1.2', '')
         """
-        if value is None or abs(self.share(value)) < _PRINTED:
+        if value is None or abs(self.share(value)) < (_PRINTED if self.signed else _PRINTED_SIZE):
             return ""
         return self.number(value)
 

@@ -102,6 +102,11 @@ class Features(ABC):
         return self.labels.shape
 
     @property
+    def used(self) -> slice:
+        """The positions along the first axis that hold something; padding lies outside."""
+        return slice(0, self.shape[0])
+
+    @property
     def is_plane(self) -> bool:
         """Whether the positions are a grid of two axes."""
         return self.is_grid and self.labels.ndim == 2

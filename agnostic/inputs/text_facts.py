@@ -95,6 +95,23 @@ def text_facts(model: Model) -> TextFacts:
     return _KNOWN[model]
 
 
+def summary(model: Model) -> str | None:
+    """Say in one line how a model eats texts; None where it is not known to.
+
+    Raises:
+        UsageError: as for `text_facts`.
+    """
+    if not eats_text(model):
+        return None
+    facts = text_facts(model)
+    if facts.tokeniser is None:
+        return f"{facts.input}: the text itself; a word that is off is removed"
+    known = [name for name in ("mask", "unknown", "pad") if getattr(facts.tokeniser, name) is not None]
+    most = "" if facts.length is None else f", {'padded to' if facts.fixed else 'at most'} {facts.length}"
+    vectors = "" if facts.embedding is None else f"; gradients at {facts.embedding}"
+    return f"{facts.input}: tokens{most}; --fill {' '.join([*known, 'remove'])}{vectors}"
+
+
 def _gathered(model: Model) -> TextFacts:
     told = _checked(model.declared.get("text", {}))
     tensor = _source(model, told)

@@ -79,6 +79,7 @@ class _Numbered:
     fill: Fill
     stand_ins: Mapping[str, int | None]
     pads_left: bool
+    length: int
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class TokenFeatures(Features, _Numbered):
         fill: what happens to a token that is off.
         stand_ins: the numbers that stand for `mask`, `unknown` and `pad`; None where there is none.
         pads_left: whether padding goes in front.
+        length: how many tokens there are without padding.
     """
 
     def __post_init__(self) -> None:
@@ -120,6 +122,12 @@ class TokenFeatures(Features, _Numbered):
             self._compact(on, rows)
         else:
             self._replace(on, rows, self.fill)
+
+    @property
+    def used(self) -> slice:
+        """The tokens that are no padding."""
+        size = self.shape[0]
+        return slice(size - self.length, size) if self.pads_left else slice(0, self.length)
 
     def emptied(self, arrays: Rows) -> dict[str, Array]:
         """Give the inputs with every feature off and every token in its place, so that what is removed is padding."""

@@ -93,6 +93,7 @@ def of_tokens(
         fill=_fill(tokeniser, fill),
         stand_ins={"mask": tokeniser.mask, "unknown": tokeniser.unknown, "pad": tokeniser.pad},
         pads_left=tokeniser.pads_left,
+        length=len(tokens),
         labels=np.pad(labels, _sides(tokeniser, padding), constant_values=len(features)),
         **_names(text, features),
     )

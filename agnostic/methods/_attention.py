@@ -45,17 +45,21 @@ class Chain:
         maps: what they hold on the sample, (heads, T, T) float64 each.
         readout: the tokens that the answer is read from.
         of: what is differentiated.
+        whole: how many tokens the attentions are over, padding included.
+        used: those of them that are no padding, which are T.
     """
 
     task: Task
     attentions: tuple[Attention, ...]
     maps: tuple[npt.NDArray[np.float64], ...]
     readout: tuple[Rows, ...]
-    of: GradientOf = "logit"
+    of: GradientOf
+    whole: int
+    used: slice
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """How many tokens there are, without padding."""
         return len(self.maps[0][0])
 
     @cached_property
@@ -136,10 +140,12 @@ def chain(
     size = held[between[0].probabilities].shape[-1]
     start = _start(start_layer, share, len(between))
     maps = [held[item.probabilities].reshape(-1, size, size).astype(np.float64) for item in between[start:]]
-    rows = _rows(model, readout, between[-1], size, _special(task, between[-1], size))
+    used = _used(task, size)
+    maps = [item[:, used, used] for item in maps]
+    rows = _rows(model, readout, between[-1], len(maps[0][0]), _special(task, between[-1], size))
     if model is not task.model:
         task.model.count_rows(1)
-    return Chain(asked, between[start:], tuple(maps), rows, of)
+    return Chain(asked, between[start:], tuple(maps), rows, of, size, used)
 
 
 def attribution(task: Task, tokens: Array32, found: Chain, **facts: Any) -> Attribution:
@@ -156,6 +162,9 @@ def attribution(task: Task, tokens: Array32, found: Chain, **facts: Any) -> Attr
                 "class, as in 'A - B', or take rollout"
             )
     features = task.sample.features
+    if found.size < found.whole:
+        inside, tokens = tokens, np.zeros((len(tokens), found.whole), np.float32)
+        tokens[:, found.used] = inside
     if features.is_grid:
         grid = _grid(task, found.attentions[-1], found.size)
         maps = tokens[:, grid.places].reshape(-1, grid.height, grid.width)
@@ -231,6 +240,13 @@ def _rows(model: Model, readout: str, last: Attention, size: int, special: int) 
     return (Rows(row % size, row % size + 1),)
 
 
+def _used(task: Task, size: int) -> slice:
+    """Leave padding out: nothing attends to it, and nothing is read from it."""
+    features = task.sample.features
+    padded = not features.is_grid and features.shape[0] == size
+    return features.used if padded else slice(0, size)
+
+
 def _special(task: Task, last: Attention, size: int) -> int:
     """Count the tokens before those of the input's own places."""
     if task.sample.features.is_grid:
@@ -278,6 +294,6 @@ def _swept(found: Chain, shares: npt.NDArray[np.float64], names: Sequence[str]) 
     ):
         for name in names:
             got = block.found.gradients[name]
-            rows = got.reshape(len(got), block.stop - block.start, -1, found.size, found.size)
-            sums[name] = sums[name] + rows.sum(axis=1, dtype=np.float64)
+            rows = got.reshape(len(got), block.stop - block.start, -1, found.whole, found.whole)
+            sums[name] = sums[name] + rows[..., found.used, found.used].sum(axis=1, dtype=np.float64)
     return sums

@@ -95,9 +95,9 @@ def _lengthening(found: Chain, attention: Attention) -> Floats:
     def projected(held: npt.NDArray[np.generic]) -> Floats:
         feeds = {**task.sample.arrays, attention.output: held}
         added = task.model.autograd.forward(feeds, [attention.added])[attention.added]
-        return added.reshape(found.size, -1).astype(np.float64)
+        return added.reshape(found.whole, -1)[found.used].astype(np.float64)
 
     lengths = np.linalg.norm(projected(values) - projected(np.zeros_like(values)), axis=1)
-    own = np.linalg.norm(tokens.reshape(found.size, -1).astype(np.float64), axis=1)
+    own = np.linalg.norm(tokens.reshape(found.whole, -1)[found.used].astype(np.float64), axis=1)
     ratio: Floats = np.divide(lengths, own, out=np.zeros_like(lengths), where=own > 0)
     return ratio

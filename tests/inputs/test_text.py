@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ def test_whatever_a_text_may_be_nothing_of_it_is_lost(strings: Model, opened: Op
         assert sample.shown["text"] == text
         spans = sample.shown["pieces"]
         assert all(0 <= start < stop <= len(text) for start, stop in spans)
-        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in pairwise(spans))
         assert len(sample.name) <= 60 and "\n" not in sample.name
         rows = {
             name: np.empty((2, *sample.arrays[name].shape[1:]), dtype) for name, dtype in sample.features.inputs.items()

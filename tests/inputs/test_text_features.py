@@ -24,7 +24,7 @@ def tokens(fill: str, rows: dict[str, Any] = ROWS, **more: Any) -> TokenFeatures
     stand_ins = {"mask": HIDDEN, "unknown": UNK, "pad": PAD, **more.pop("stand_ins", {})}
     settings: dict[str, Any] = {
         "source": IDS, "rows": rows, "attention_mask": MASK if MASK in rows else None, "fill": fill,
-        "stand_ins": stand_ins, "pads_left": False, "labels": LABELS, "names": ("good", "film", "so dull"),
+        "stand_ins": stand_ins, "pads_left": False, "length": 7, "labels": LABELS, "names": ("good", "film", "so dull"),
     }  # fmt: skip
     return TokenFeatures(**{**settings, **more})
 

@@ -6,7 +6,8 @@ import pytest
 from agnostic.inputs.words import fuse, sentences, words
 
 ALPHABET = list(
-    "abcXYZ019  \t\n.,;:!?'\"-_()<>&/\\@#$%^`~éßİ猫が한नमस्तेשלוםعربي😍👍🏽\u200d\ufe0f\u0301\u202e\u00a0\u2026\u3002\U00020000"
+    "abcXYZ019  \t\n.,;:!?'\"-_()<>&/\\@#$%^`~éßİ猫が한नमस्तेשלוםعربي😍👍🏽"
+    "\u200d\ufe0f\u0301\u202e\u00a0\u2026\u3002\U00020000"
 )
 
 
@@ -18,7 +19,7 @@ def cut(text: str) -> list[str]:
     ("text", "expected"),
     [
         ("a warm, funny film!", ["a", "warm", ",", "funny", "film", "!"]),
-        ("don't rock'n'roll don’t", ["don't", "rock'n'roll", "don’t"]),
+        ("don't rock'n'roll don\u2019t", ["don't", "rock'n'roll", "don\u2019t"]),
         ("well-made -- 'quoted' --", ["well-made", "--", "'", "quoted", "'", "--"]),
         ("3.5 of 1,000 v1.x", ["3.5", "of", "1,000", "v1", ".", "x"]),
         ("snake_case _x_", ["snake_case", "_x_"]),
@@ -47,7 +48,7 @@ def test_words_lie_where_a_reader_sees_them(text: str, expected: list[str]) -> N
         ('He said "no." Then left!', ['He said "no."', "Then left!"]),
         ("3.5 stars of 5. Ok...", ["3.5 stars of 5.", "Ok..."]),
         ("one\n\ntwo\nthree", ["one", "two\nthree"]),
-        ("好。吗？ok", ["好。", "吗？", "ok"]),
+        ("好。吗\uff1fok", ["好。", "吗\uff1f", "ok"]),
         ("  no end ", ["no end"]),
         (" \n\n ", []),
     ],

@@ -13,7 +13,7 @@ refuse(
     "StringConcat",
     "StringNormalizer",
     "StringSplit",
-    reason="text has no gradient; start from the numbers this node leads to, or use occlusion, lime or kernel_shap",
+    reason="text has no gradient; start from the numbers this node leads to, or use occlusion, lime or kernelshap",
 )
 refuse("ImageDecoder", reason="a picture file has no gradient; decode it and feed the model its pixels")
 
