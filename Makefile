@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo microscope test test-site lint bench conformance completeness clean
+.PHONY: demo microscope test test-site test-converters lint bench conformance completeness clean
 
 demo: .venv/installed
 	$(BIN)/agnostic demo --out demo
@@ -19,6 +19,11 @@ test: .venv/tests-installed
 # Needs Debian's packages chromium and chromium-driver.
 test-site: .venv/site-tests-installed
 	$(BIN)/pytest -m site tests/report
+
+# Makes the private environments of all frameworks (some 8 GB, kept in the user's cache) and trains a model in each;
+# then it writes the table of docs/converters.md. A quarter of an hour the first time.
+test-converters: .venv/tests-installed
+	$(BIN)/pytest -m converters tests/converters/test_frameworks.py
 
 lint: .venv/tests-installed
 	$(BIN)/ruff check .

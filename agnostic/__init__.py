@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from agnostic import converters, models
     from agnostic.agreement import consensus
     from agnostic.api import explain
+    from agnostic.converters.converting import convert
     from agnostic.engine.model import Model
     from agnostic.engine.opening import load
     from agnostic.engine.target import Target
@@ -31,6 +32,7 @@ __all__ = [
     "Summary",
     "Target",
     "consensus",
+    "convert",
     "converters",
     "explain",
     "figure",
@@ -46,6 +48,7 @@ _HOMES = {
     "Summary": "summary",
     "Target": "engine.target",
     "consensus": "agreement",
+    "convert": "converters.converting",
     "explain": "api",
     "figure": "gallery",
     "load": "engine.opening",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.api import OneTarget, explain
+from agnostic.answers import OneTarget
+from agnostic.api import explain
 from agnostic.engine.model import Model
 from agnostic.engine.opening import Source, load
 from agnostic.errors import InputError, UsageError

@@ -3,47 +3,25 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from agnostic.answers import OneTarget, Prediction, Question, predict, probabilities, question, untouched
 from agnostic.engine.limits import time_limit
 from agnostic.engine.model import Model
 from agnostic.engine.opening import Source, load
 from agnostic.engine.sweep import Progress
-from agnostic.engine.target import Floats, Projection, Target
-from agnostic.errors import ItemError, UsageError
+from agnostic.engine.target import Target
+from agnostic.errors import UsageError
 from agnostic.explanation import Explanation
 from agnostic.inputs.reading import read_sample, several_of
 from agnostic.inputs.sample import Sample
 from agnostic.methods import Attribution, Method, Task, get
-from agnostic.methods.contrast import against_rivals
 from agnostic.versions import versions
 
-OneTarget = str | int | Target | None
-
-# Scores that move less than this share of their size between a picture and its fill look untouched by the picture.
-UNTOUCHED = 1e-3
-VERSUS_REST = " vs rest"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says of a sample.
-
-    Attributes:
-        index: the class.
-        name: its label, or `class N`.
-        score: what is explained by default, before the softmax where the graph has one.
-        probability: after the softmax; None where the model's answer is no distribution over classes.
-    """
-
-    index: int
-    name: str
-    score: float
-    probability: float | None
+__all__ = ["Prediction", "answer", "explain", "predict", "prepare", "probabilities", "run", "untouched"]
 
 
 @overload
@@ -68,7 +46,7 @@ def explain(
     source: str | None = None,
     features: str | npt.NDArray[np.int32] | None = None,
     fill: str | None = None,
-    baseline: npt.ArrayLike = 0.0,
+    baseline: npt.ArrayLike | None = None,
     row: int | None = None,
     background: Any = None,
     seed: int = 0,
@@ -85,8 +63,10 @@ def explain(
             it eats. A list of texts returns a list: each text in turn, for each target.
         method: a name that `agnostic methods` lists.
         target: a class name or number, `layer:unit`, a difference such as `tabby - espresso`, or `tabby vs rest`: what
-            speaks for the class rather than for all that the model weighs it against. The top class by default,
-            which `top` names too. A list explains several targets in the same forward passes and returns a list.
+            speaks for the class rather than for all that the model weighs it against. `box:0` is the surest box of a
+            detector, `CLASS@mask` a region of a segmentation, `like:FILE` the likeness to another input. What the
+            model says first by default, which `top` names too. A list explains several targets in the same forward
+            passes and returns a list.
         at: the layer, for methods that read activations.
         source: the input that is explained, where the model has several.
         features: the pieces of a picture: `superpixels:N`, `grid:N`, or a label map; of a text: `words`, `tokens` or
@@ -94,7 +74,8 @@ def explain(
         fill: what stands in where a piece of a picture is off: `blur`, `mean`, `noise`, `zero`, or a colour; the
             method's own choice by default. What happens to a piece of a text: `remove`, `mask`, `unknown` or `pad`;
             the model's own convention by default.
-        baseline: what stands in where an entry of another array is off.
+        baseline: what stands in where an entry of another array, or a column of a table, is off: 0 by default, or what
+            the model declares.
         row: which row of a table is explained, from 0.
         background: rows that stand in where a column of a table is off: a file, or rows as `x` may be.
         seed: of everything random.
@@ -175,9 +156,11 @@ def answer(
         at = sample.differentiable
     if at is not None and not {"activations", "gradient"} & set(method.needs):
         raise UsageError(f"{method.name} looks at no layer; drop --at {at}")
-    wanted = tuple(resolved(model, sample, item) for item in targets)
+    asked = [question(model, sample, item) for item in targets]
+    wanted = tuple(item.target.smooth if "gradient" in method.needs else item.target for item in asked)
     settings, sample = _with_prior(model, sample, method, settings)
-    return run(method, Task(model, sample, wanted, seed, at, batch_size, progress), method.settings(settings))
+    task = Task(model, sample, wanted, seed, at, batch_size, progress)
+    return run(method, task, method.settings(settings), asked)
 
 
 def _with_prior(
@@ -194,10 +177,19 @@ def _with_prior(
     return {**settings, "prior": prior.weights(method.name)}, prior.named(model, sample)
 
 
-def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanation]:
-    """Run one method on a task and write the records, one per target."""
-    if method.needs_plane and not task.sample.features.is_plane:
+def run(method: Method, task: Task, settings: dict[str, Any], asked: Sequence[Question] = ()) -> list[Explanation]:
+    """Run one method on a task and write the records, one per target.
+
+    Args:
+        method: the method.
+        task: what it is to explain.
+        settings: all of its own.
+        asked: the questions that the targets come from, for what records show of them.
+    """
+    if method.needs_plane and not _has_places(method, task.sample):
         raise UsageError(f"{method.name} explains pictures; use occlusion, lime or kernelshap here")
+    if "gradient" in method.needs and task.at is None:
+        _ = task.sample.numbers  # says itself what has no gradient
     started, before = time.perf_counter(), task.model.evaluations
     attribution = method.function(task, **settings)
     seconds, evaluations = time.perf_counter() - started, task.model.evaluations - before
@@ -217,9 +209,16 @@ def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanatio
         "surrogates": list(task.model.autograd.surrogates) if "gradient" in method.needs else [],
     }
     chances = probabilities(task.model, task.sample, task.targets)
+    about = [dict(item.facts) for item in asked] or [{} for _ in task.targets]
     return [
-        _record(method, task, attribution, i, {**common, "probability": chance}) for i, chance in enumerate(chances)
+        _record(method, task, attribution, i, {**common, "probability": chance}, about[i])
+        for i, chance in enumerate(chances)
     ]
+
+
+def _has_places(method: Method, sample: Sample) -> bool:
+    """Whether a sample's positions do for a method that needs a plane: what enlarges a layer's map takes a line too."""
+    return sample.features.is_plane or (sample.features.is_grid and "activations" in method.needs)
 
 
 def _proof(method: Method, task: Task) -> dict[str, Any]:
@@ -230,7 +229,10 @@ def _proof(method: Method, task: Task) -> dict[str, Any]:
     return {"parity": own._asdict(), "random_parity": random._asdict() if random is not None else None}
 
 
-def _record(method: Method, task: Task, found: Attribution, index: int, common: dict[str, Any]) -> Explanation:
+def _record(
+    method: Method, task: Task, found: Attribution, index: int, common: dict[str, Any], about: dict[str, Any]
+) -> Explanation:
+    region, reference = about.pop("region", None), about.pop("reference", None)
     target, features = task.targets[index], task.sample.features
     facts = dict(found.facts[index]) if found.facts else {}
     meta = {
@@ -239,6 +241,7 @@ def _record(method: Method, task: Task, found: Attribution, index: int, common: 
         "score": float(task.scores[index]),
         "feature_names": list(features.names),
         **({"shown": dict(task.sample.shown)} if task.sample.shown else {}),
+        **_plain(about),
         **_plain(facts),
     }
     scored, weights = found.weights is not None, found.weights
@@ -255,84 +258,9 @@ def _record(method: Method, task: Task, found: Attribution, index: int, common: 
         weights=np.ascontiguousarray(weights[index], np.float32) if weights is not None else None,
         detail=np.ascontiguousarray(found.detail[index], np.float32) if found.detail is not None else None,
         data=task.sample.data,
+        region=None if region is None else np.asarray(region, np.uint8),
+        reference=reference,
     )
-
-
-def predict(model: Model, sample: Sample, top: int = 5) -> list[Prediction]:
-    """List the classes with the highest scores, best first."""
-    scores, probabilities = _class_scores(model, sample)
-    best = np.argsort(-scores, kind="stable")[:top]
-    return [
-        Prediction(
-            int(i),
-            model.names.class_name(int(i)),
-            float(scores[i]),
-            float(probabilities[i]) if probabilities is not None else None,
-        )
-        for i in best
-    ]
-
-
-def probabilities(model: Model, sample: Sample, targets: Sequence[Target]) -> list[float | None]:
-    """The probability of each target that is a single class, alone or against the rest; None for any other."""
-    classes = [_class_of(model, target) for target in targets]
-    if all(index is None for index in classes):
-        return [None] * len(classes)
-    _, chances = _class_scores(model, sample)
-    return [None if chances is None or index is None else float(chances[index]) for index in classes]
-
-
-def _class_of(model: Model, target: Target) -> int | None:
-    """The class that a target is the score of, unweighted, or is set against the rest."""
-    terms, names = target.terms[:1] if target.name.endswith(VERSUS_REST) else target.terms, model.names
-    term = terms[0]
-    if len(terms) != 1 or isinstance(term, Projection) or term.tensor != names.scores or term.weight != 1:
-        return None
-    index = term.index[names.class_axis] if term.index else 0
-    return index if index is not None and names.class_target(index).terms == terms else None
-
-
-def untouched(model: Model, sample: Sample) -> bool:
-    """Whether the class scores hardly change when everything in the sample is replaced by its fill."""
-    task = Task(model, sample, tuple(model.names.class_target(item.index) for item in predict(model, sample, 5)))
-    moved = np.abs(task.scores - task.base_scores).max()
-    return bool(moved <= UNTOUCHED * np.abs(task.scores).max())
-
-
-def _class_scores(model: Model, sample: Sample) -> tuple[Floats, Floats | None]:
-    """The scores of all classes and their probabilities, (classes,) float64 each."""
-    names = (model.scores_tensor, model.class_output.name)
-    fetched = model.run(sample.arrays, tuple(dict.fromkeys(names)))
-    scores, answer = (_per_class(fetched[name][0], model.names.class_axis) for name in names)
-    if not np.isfinite(scores).all():
-        raise ItemError(f"the model's class scores are not finite on {sample.name!r}: there is nothing to explain")
-    if names[0] != names[1] and 0 <= answer.min() <= answer.max() <= 1:
-        return scores, answer
-    if len(scores) < 2:
-        return scores, None
-    if answer.min() >= 0 and abs(answer.sum() - 1) < 1e-3:
-        return scores, answer
-    spread = np.exp(scores - scores.max())
-    return scores, spread / spread.sum()
-
-
-def _per_class(values: npt.NDArray[np.generic], axis: int) -> Floats:
-    if values.ndim == 0:
-        return values.astype(np.float64).reshape(1)
-    moved = np.moveaxis(values.astype(np.float64), axis, 0)
-    means: Floats = moved.reshape(len(moved), -1).mean(axis=1)
-    return means
-
-
-def resolved(model: Model, sample: Sample, target: OneTarget) -> Target:
-    """Resolve what depends on the sample: `top` (the predicted class), and `... vs rest`."""
-    if isinstance(target, str) and target.strip().endswith(VERSUS_REST):
-        alone = resolved(model, sample, target.strip().removesuffix(VERSUS_REST))
-        (contrast,) = against_rivals(model, sample, (alone,))
-        return Target(contrast.terms, alone.name + VERSUS_REST)
-    if target is None or (isinstance(target, str) and target.strip() == "top"):
-        return model.names.class_target(predict(model, sample, 1)[0].index)
-    return model.target(target)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

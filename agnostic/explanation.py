@@ -1,6 +1,5 @@
 """Explanation: the frozen record of one answer. It saves, reloads equal, and draws itself."""
 
-import errno
 import io
 import json
 import os
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.errors import InputError, LimitError, missing_extra
+from agnostic.errors import InputError, missing_extra
+from agnostic.files import write_whole as write_whole  # other rooms ask for it here
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,6 +39,9 @@ class Explanation:
         data: (C, H, W) or (D,) float32, the explained input as the model ate it.
         detail: float32, shaped like the tensor it was attributed to, before channels were summed; None where values
             say all.
+        region: (h, w) uint8, 1 where the answer counts that is explained, such as the places of a class; None where
+            it has no places.
+        reference: (h, w, 3) uint8, the picture that the input is compared with; None where there is none.
     """
 
     values: Floats
@@ -51,6 +54,8 @@ class Explanation:
     weights: Floats | None = None
     data: Floats | None = None
     detail: Floats | None = None
+    region: npt.NDArray[np.uint8] | None = None
+    reference: npt.NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         """Take a copy of the record and read-only views of the arrays, so that nobody changes them by accident."""
@@ -175,39 +180,8 @@ class Explanation:
             "weights": self.weights,
             "data": self.data,
             "detail": self.detail,
+            "region": self.region,
+            "reference": self.reference,
         }
         given = {name: value for name, value in optional.items() if value is not None}
         return {"values": self.values, "base_value": np.asarray(self.base_value, np.float64), **given}
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all.
-
-    Raises:
-        LimitError: the folder is missing or read-only, or the disk is full.
-    """
-    import tempfile
-
-    temporary = None
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # A temporary file is private; what a user asked for has the permissions of any file they make.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise LimitError(f"{path}: cannot be written: {error.strerror}; choose a folder with --out") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from agnostic.api import OneTarget, answer, predict, prepare, resolved
+from agnostic.answers import OneTarget
+from agnostic.answers import question as asked
+from agnostic.api import answer, predict, prepare
 from agnostic.engine.limits import time_limit
 from agnostic.engine.model import Model
 from agnostic.engine.opening import Source, load
@@ -259,7 +261,7 @@ def _of_data(question: _Question, samples: Sequence[Sample]) -> tuple[Target, ..
     if list(question.targets) == [None]:
         tops = [predict(model, sample, 1)[0].index for sample in samples]
         return (model.names.class_target(int(np.bincount(tops).argmax())),)
-    return tuple(resolved(model, samples[0], item) for item in _targets(model, question.targets))
+    return tuple(asked(model, samples[0], item).target for item in _targets(model, question.targets))
 
 
 def _meta(question: _Question, more: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import zipfile
 from collections.abc import Iterable
 from typing import NamedTuple
 
-EXPORT_TORCH = "load it in PyTorch and write it out with torch.onnx.export"
-EXPORT_TENSORFLOW = "convert it with python -m tf2onnx.convert"
+EXPORT_TORCH = "load it in PyTorch and call agnostic.convert(module, example)"
+CONVERT = "convert it: agnostic convert FILE -o model.onnx"
 DOWNLOAD = "download the file itself again"
 
 
@@ -23,8 +23,8 @@ class Stranger(NamedTuple):
 _MAGIC: tuple[tuple[int, bytes, Stranger], ...] = (
     (0, b"version https://git-lfs", Stranger("a Git LFS pointer, not the model it points to", "run git lfs pull")),
     (0, b"\x1f\x8b", Stranger("a gzip archive", "unpack it with gunzip or tar -xzf")),
-    (0, b"\x89HDF\r\n\x1a\n", Stranger("an HDF5 file (a Keras model?)", EXPORT_TENSORFLOW + " --keras FILE")),
-    (4, b"TFL3", Stranger("a TensorFlow Lite model", EXPORT_TENSORFLOW + " --tflite FILE")),
+    (0, b"\x89HDF\r\n\x1a\n", Stranger("an HDF5 file (a Keras model?)", CONVERT)),
+    (4, b"TFL3", Stranger("a TensorFlow Lite model", CONVERT)),
     (4, b"ORTM", Stranger("a model in onnxruntime's own ORT format", "give the .onnx file it was made from")),
     (0, b"GGUF", Stranger("a GGUF language model", "export the original model to ONNX")),
     (0, b"\x93NUMPY", Stranger("a NumPy array", "give the .onnx file first, the array as its input")),
@@ -50,7 +50,10 @@ def stranger(data: bytes) -> Stranger | None:
 def foreign_graph(data: bytes) -> Stranger | None:
     """Recognise TensorFlow's protobuf files, which parse as an ONNX model without a graph."""
     if b"saved_model" in data or b"Placeholder" in data:
-        return Stranger("a TensorFlow graph, not an ONNX model", EXPORT_TENSORFLOW + " --saved-model FOLDER")
+        return Stranger(
+            "a TensorFlow graph, not an ONNX model",
+            "convert its folder: agnostic convert FOLDER -o model.onnx",
+        )
     return None
 
 
@@ -62,7 +65,7 @@ def _archive(data: bytes) -> Stranger:
     if _has(members, "data.pkl"):
         return Stranger("a PyTorch checkpoint (a zip with a pickle), which is never opened", EXPORT_TORCH)
     if _has(members, "model.weights.h5"):
-        return Stranger("a Keras model", 'load it in Keras and call model.export(path, format="onnx")')
+        return Stranger("a Keras model", CONVERT)
     if _has(members, ".npy"):
         return Stranger("a NumPy .npz archive", "give the .onnx file first, the arrays as its input")
     if _has(members, ".onnx"):

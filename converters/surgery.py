@@ -10,10 +10,26 @@ from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 from agnostic.converters.batch import free_batch
 from agnostic.converters.graph import all_names, dependents, fresh, needed_nodes, producers, reads, real_inputs
 from agnostic.converters.shapes import element_type, infer, name_batch, shape_of
-from agnostic.converters.twins import before_activation, before_softmax, preactivation_twin
+from agnostic.converters.twins import (
+    before_activation,
+    before_argmax,
+    before_softmax,
+    entry_before_squash,
+    preactivation_twin,
+)
 from agnostic.errors import ModelError, UsageError, unknown
 
-__all__ = ["before_activation", "before_softmax", "expose", "free_batch", "head", "preactivation_twin", "tail"]
+__all__ = [
+    "before_activation",
+    "before_argmax",
+    "before_softmax",
+    "entry_before_squash",
+    "expose",
+    "free_batch",
+    "head",
+    "preactivation_twin",
+    "tail",
+]
 
 
 def expose(proto: ModelProto, names: Sequence[str], *, only: bool = False) -> ModelProto:

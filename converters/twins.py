@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from onnx import GraphProto, ModelProto, NodeProto, helper
 
-from agnostic.converters.graph import Constants, all_names, first_input, fresh, producers
+from agnostic.converters.graph import Constants, all_names, attribute, first_input, fresh, producers
 from agnostic.converters.shapes import infer, shape_of
 
 _LEAVES_ORDER = frozenset({"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
@@ -44,12 +44,71 @@ def before_softmax(proto: ModelProto, name: str) -> str:
     return twin if twin is not None and _same_shape(proto, name, twin) else name
 
 
+def before_argmax(proto: ModelProto, name: str) -> str:
+    """Return the scores of which an output gives the number of the highest; the name itself where it does not."""
+    node = _skip(producers(proto.graph), name)
+    return first_input(node) if node is not None and node.op_type == "ArgMax" else name
+
+
 def before_activation(proto: ModelProto, name: str) -> str:
     """Return the tensor an activation function was given to make this one; the name itself where none made it.
 
     A concatenation of activations has no such tensor: ``preactivation_twin`` makes one.
     """
     return _before(proto.graph, producers(proto.graph), name)
+
+
+def entry_before_squash(
+    proto: ModelProto, name: str, index: tuple[int | None, ...]
+) -> tuple[str, tuple[int | None, ...]] | None:
+    """Find the entry that a sigmoid or softmax turned into one of an output that joins several things.
+
+    Detectors put boxes and probabilities of classes into one output; what a probability was computed from lies behind
+    the joint.
+
+    Args:
+        proto: the model.
+        name: the output.
+        index: where the entry is, the batch axis not counted.
+
+    Returns:
+        The tensor and the place in it; None where no way leads there.
+    """
+    made, values = producers(proto.graph), infer(proto)
+    at = list(index)
+    for _ in range(_DEEPEST):
+        node = made.get(name)
+        if node is None:
+            return None
+        if node.op_type in _SQUASHES:
+            return first_input(node), tuple(at)
+        name = first_input(node)
+        if node.op_type == "Transpose":
+            perm = list(attribute(node, "perm", [])) or list(range(len(at) + 1))[::-1]
+            if perm[0] != 0:
+                return None
+            at = [place for _, place in sorted(zip(perm[1:], at, strict=True), key=lambda pair: pair[0])]
+        elif node.op_type == "Concat":
+            axis = int(attribute(node, "axis", 1)) % (len(at) + 1) - 1
+            lengths = [(shape_of(values.get(source)) or [None] * (len(at) + 1))[axis + 1] for source in node.input]
+            part = _part_of(at[axis], lengths)
+            if axis < 0 or part is None:
+                return None
+            name, at[axis] = node.input[part[0]], part[1]
+        elif node.op_type != "Identity":
+            return None
+    return None
+
+
+def _part_of(place: int | None, lengths: list[int | None]) -> tuple[int, int] | None:
+    """Tell which of several joined parts a place lies in, and where in that part."""
+    for number, length in enumerate(lengths):
+        if place is None or length is None:
+            return None
+        if place < length:
+            return number, place
+        place -= length
+    return None
 
 
 def preactivation_twin(proto: ModelProto, name: str) -> tuple[ModelProto, str]:

@@ -49,7 +49,7 @@ def compare(a: ModelProto, b: ModelProto, feeds: Feeds, outputs: Sequence[str] |
     if not names:
         raise UsageError("the two models have no output in common; name the outputs to compare")
     rows = zip(names, run(a, feeds, names), run(b, feeds, names), strict=True)
-    return max((_difference(name, left, right) for name, left, right in rows), key=lambda found: found.largest)
+    return max((difference(name, left, right) for name, left, right in rows), key=lambda found: found.largest)
 
 
 def same(
@@ -65,12 +65,14 @@ def run(proto: ModelProto, feeds: Feeds, outputs: Sequence[str] | None = None) -
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
+    options.log_severity_level = 4
+    quiet = onnxruntime.RunOptions()
+    quiet.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
         wanted = {value.name for value in session.get_inputs()}
         given = {name: array for name, array in feeds.items() if name in wanted}
-        return list(session.run(outputs, given))
+        return list(session.run(outputs, given, quiet))
     except Exception as error:
         raise ModelError(f"onnxruntime cannot run the model: {' '.join(str(error).split())[:200]}") from error
 
@@ -92,7 +94,8 @@ def _shared(a: ModelProto, b: ModelProto) -> list[str]:
     return [value.name for value in a.graph.output if value.name in there]
 
 
-def _difference(name: str, left: Array, right: Array) -> Comparison:
+def difference(name: str, left: Array, right: Array) -> Comparison:
+    """Measure how far two answers are apart; infinitely, where their shapes or their words differ."""
     if left.shape != right.shape:
         return Comparison(np.inf, name, np.inf)
     if left.dtype.kind not in "fiub":

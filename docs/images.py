@@ -155,6 +155,12 @@ def summary() -> Image.Image:
     return found.summaries[0].figure()
 
 
+def tumours() -> Image.Image:
+    """Draw what the embedded model of tumours rests on, over the embedded rows."""
+    rows = agnostic.models.sample("breast_cancer")
+    return agnostic.summarize("breast-cancer", rows, "kernelshap", "malignant").summaries[0].figure(top=12)
+
+
 def marked(model: str, text: str, *methods: str, target: str = "positive", heading: str = "") -> Image.Image:
     """Mark what speaks for a class in a text, and against it."""
     opened = agnostic.load(model)
@@ -162,7 +168,39 @@ def marked(model: str, text: str, *methods: str, target: str = "positive", headi
     return agnostic.figure(found, heading=heading)
 
 
+def boxes() -> Image.Image:
+    """Explain the two boxes that the embedded detector finds on the embedded picture of two digits."""
+    model, picture, targets = (
+        agnostic.load("digits-detector"),
+        agnostic.models.picture("two_digits"),
+        ["box:0", "box:1"],
+    )
+    found = agnostic.explain(model, picture, "drise", targets, fill="mean")
+    return agnostic.figure([*found, *agnostic.explain(model, picture, "integrated_gradients", targets)])
+
+
+def regions() -> Image.Image:
+    """Explain the ink of one digit, and one pixel of the other's, by the embedded segmentation network."""
+    model, picture = agnostic.load("digits-segmenter"), agnostic.models.picture("two_digits")
+    targets, names = ["digit 3@mask", "digit 1@40,45"], ("occlusion", "integrated_gradients")
+    return agnostic.figure([e for name in names for e in agnostic.explain(model, picture, name, targets)])
+
+
+def likeness() -> Image.Image:
+    """Explain what makes one picture like two others, by a hidden layer of SqueezeNet taken for an embedding."""
+    answer = {"kind": "embedding", "output": "fire9/concat", "pooling": "mean"}
+    model, picture = agnostic.load("squeezenet", answer=answer), agnostic.models.picture("cat_and_coffee")
+    pair = [f"like:{agnostic.models.picture(name)}" for name in ("chelsea", "coffee")]
+    found = [e for name in ("occlusion", "gradcam") for e in agnostic.explain(model, picture, name, pair)]
+    for e in found:
+        print(f"{e.method} {e.target} {e.meta['score']:.3f}: {_left(e):.2f} of what makes it alike on the cat")
+    return agnostic.figure(found)
+
+
 FIGURES = {
+    "boxes": boxes,
+    "regions": regions,
+    "likeness": likeness,
     "units": units,
     "visions": visions,
     "cat_and_coffee": lambda: demo("cat_and_coffee"),
@@ -170,6 +208,7 @@ FIGURES = {
     "cat_and_coffee.gradients": lambda: explained(agnostic.load("squeezenet"), GRADIENTS, TARGETS),
     "interpretdl": lambda: explained(agnostic.load("squeezenet"), ("lime", "smoothgrad"), TARGETS),
     "summary": summary,
+    "summary.table": tumours,
     "sentiment": lambda: marked("sentiment", REVIEW, "lime"),
     "sentiment.methods": lambda: marked("minilm-sentiment", NOT, *WORDS, target="negative"),
     "sentiment.not": lambda: stacked([marked(model, NOT, "kernelshap", heading=model) for model in SENTIMENTS]),

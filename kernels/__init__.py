@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from agnostic.kernels.masks import accumulate, compose, mix
     from agnostic.kernels.resize import bilinear, upsample_normalise
     from agnostic.kernels.rise import draw_cells, render
+    from agnostic.kernels.rows import switch
     from agnostic.kernels.superpixels import boundaries, segment_means, slic
     from agnostic.kernels.windows import occlude, spread
 
-# `windows.windows` is missing on purpose: `agnostic.kernels.windows` is the module of that name.
+# `changes.changes` and `windows.windows` are missing on purpose: these names are the modules'.
 __all__ = [
     "accumulate",
     "bilinear",
@@ -27,6 +28,7 @@ __all__ = [
     "segment_means",
     "slic",
     "spread",
+    "switch",
     "upsample_normalise",
 ]
 
@@ -42,6 +44,7 @@ _HOMES = {
     "segment_means": "superpixels",
     "slic": "superpixels",
     "spread": "windows",
+    "switch": "rows",
     "upsample_normalise": "resize",
 }
 

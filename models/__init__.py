@@ -1,4 +1,4 @@
-"""The embedded models and pictures, loaded by name.
+"""The embedded models, and the pictures and samples to try them on, loaded by name.
 
 `manifest.json` beside this file says of each one where it comes from, its licence, its sha256 and what it should
 predict. Importing this package imports neither onnx nor a model.
@@ -15,11 +15,11 @@ from typing import Any
 from agnostic.errors import unknown
 from agnostic.models import cache
 
-__all__ = ["build", "load", "manifest", "names", "path", "picture", "pictures"]
+__all__ = ["build", "load", "manifest", "names", "path", "picture", "pictures", "sample", "samples"]
 
 
 def manifest() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-    """Return what is known of every model and picture: `manifest()["models"][name]`, `manifest()["pictures"][name]`."""
+    """Return what is known of every model, picture and sample: `manifest()["models"][name]`, and so on."""
     entries: dict[str, dict[str, dict[str, Any]]] = json.loads(_beside("manifest.json").read_text("utf-8"))
     return entries
 
@@ -36,6 +36,11 @@ def names() -> tuple[str, ...]:
 def pictures() -> tuple[str, ...]:
     """Return the names of the pictures."""
     return tuple(manifest()["pictures"])
+
+
+def samples() -> tuple[str, ...]:
+    """Return the names of the samples that are no pictures: rows of tables and series."""
+    return tuple(manifest()["samples"])
 
 
 def path(name: str) -> Path:
@@ -61,6 +66,11 @@ def build(name: str) -> bytes:
 def picture(name: str) -> Path:
     """Return the file of a picture."""
     return _beside(_entry("picture", "pictures", name)["file"])
+
+
+def sample(name: str) -> Path:
+    """Return the file of a sample that is no picture."""
+    return _beside(_entry("sample", "samples", name)["file"])
 
 
 def load(name: str) -> Any:

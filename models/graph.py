@@ -77,10 +77,20 @@ class GraphWriter:
 
 
 def describe(
-    model: onnx.ModelProto, doc: str, preprocess: Mapping[str, Any], labels: Sequence[str] | None = None
-) -> onnx.ModelProto:
-    """Write the origin, the class names (ImageNet's, where none are given) and the preprocessing in, in place."""
-    return declare(model, doc, labels=imagenet_labels() if labels is None else labels, preprocess=preprocess)
+    model: onnx.ModelProto, doc: str, preprocess: Mapping[str, Any] | None, labels: Sequence[str] | None = None,
+    **sections: Mapping[str, Any],
+) -> onnx.ModelProto:  # fmt: skip
+    """Write the origin, the class names (ImageNet's, where none are given) and how it is fed in, in place.
+
+    Args:
+        model: what is described.
+        doc: its origin.
+        preprocess: how pictures become inputs; None where it eats none.
+        labels: the class names.
+        **sections: what else it says of its inputs, such as `table`.
+    """
+    stated = {"labels": imagenet_labels() if labels is None else labels, "preprocess": preprocess, **sections}
+    return declare(model, doc, **{name: value for name, value in stated.items() if value})
 
 
 def declare(model: onnx.ModelProto, doc: str, **facts: Any) -> onnx.ModelProto:

@@ -17,6 +17,7 @@ _HALF = SIZE // 2
 _SCRAPS = 5
 _SCRAP = 7
 _NOISE = 10.0
+_INKED = 64  # a quarter of the darkest ink
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -38,11 +39,15 @@ class Box(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A picture (56, 56) uint8, the two different digits on it, and where each one is."""
+    """A picture (56, 56) uint8, the two different digits on it, the box of each, and which of them a pixel is ink of.
+
+    In `ink`, (56, 56) uint8, the first digit is 1, the second 2, and everything else 0.
+    """
 
     pixels: Bytes
     labels: tuple[int, int]
     boxes: tuple[Box, Box]
+    ink: Bytes
 
 
 def read_digits() -> tuple[Digits, Digits]:
@@ -64,9 +69,10 @@ def scene(digits: Digits, rng: np.random.Generator) -> Scene:
         _put(canvas, _drawn(digits.glyphs[index], rng), int(quarter), rng)
         for index, quarter in zip((first, second), rng.choice(4, 2, replace=False), strict=True)
     ]
+    ink = _ink(canvas, boxes)
     _litter(canvas, digits, boxes, rng)
     noisy = np.clip(canvas + rng.normal(0, _NOISE, canvas.shape), 0, 255).astype(np.uint8)
-    return Scene(noisy, (int(digits.labels[first]), int(digits.labels[second])), (boxes[0], boxes[1]))
+    return Scene(noisy, (int(digits.labels[first]), int(digits.labels[second])), (boxes[0], boxes[1]), ink)
 
 
 def _drawn(glyph: Bytes, rng: np.random.Generator) -> Bytes:
@@ -82,6 +88,15 @@ def _put(canvas: Bytes, drawn: Bytes, quarter: int, rng: np.random.Generator) ->
     top, left = (int(rng.integers(_HALF - side + 1)) + _HALF * half for half in divmod(quarter, 2))
     canvas[top : top + side, left : left + side] = drawn
     return Box(top, left, top + side, left + side)
+
+
+def _ink(canvas: Bytes, boxes: list[Box]) -> Bytes:
+    """Tell the digits' pixels apart, before there are scraps: 1 for the first digit's, 2 for the second's."""
+    ink = np.zeros_like(canvas)
+    for number, box in enumerate(boxes, 1):
+        inside = slice(box.top, box.bottom), slice(box.left, box.right)
+        ink[inside] = np.where(canvas[inside] >= _INKED, number, 0)
+    return ink
 
 
 def _litter(canvas: Bytes, digits: Digits, boxes: list[Box], rng: np.random.Generator) -> None:

@@ -56,6 +56,7 @@ def test_one_explanation_stands_beside_its_picture(drawn: list[Any]) -> None:
         ({"probability": None}, "tabby · 40 passes"),
         ({"probability": 0.4, "class_agnostic": True, "layer": "conv"}, "any class · conv"),
         ({"evaluations": 1}, "tabby · 1 pass"),
+        ({"score": 41.27, "unit": "years"}, "tabby 41.27 years · 40 passes"),
     ],
 )
 def test_the_caption_says_how_far_to_trust_the_map(drawn: list[Any], meta: dict[str, Any], caption: str) -> None:
@@ -130,3 +131,56 @@ def test_what_cannot_be_drawn_together_is_refused() -> None:
 def test_a_target_is_called_by_its_first_synonym() -> None:
     assert gallery.short("tabby, tabby cat") == "tabby"
     assert gallery.short("fire9/concat:12") == "fire9/concat:12"
+
+
+BOXES = [
+    {"box": [0.1, 0.1, 0.4, 0.5], "name": "tabby, tabby cat", "score": 0.91},
+    {"box": [0.5, 0.2, 0.9, 0.9], "name": "cup", "score": 0.456},
+]
+
+
+def test_the_explained_box_is_strong_and_all_are_named_on_the_input(drawn: list[Any]) -> None:
+    gallery.figure([explanation(target="box:1", boxes=BOXES, explained=[1])])
+    shown, heat = drawn[0][0][0]
+    assert [(mark.label, mark.strong) for mark in shown.marks.boxes] == [
+        ("box:0 · tabby 0.91", False),
+        ("box:1 · cup 0.46", True),
+    ]
+    assert [(mark.label, mark.strong) for mark in heat.marks.boxes] == [("", False), ("", True)]
+    assert heat.caption == "box:1 · cup 0.46 · 40 passes"
+
+
+def test_two_explained_boxes_have_the_colours_of_their_targets(drawn: list[Any]) -> None:
+    gallery.figure([explanation(target=f"box:{at}", boxes=BOXES, explained=[at]) for at in (0, 1)])
+    shown, first, second = drawn[0][0][0]
+    assert [mark.colour for mark in shown.marks.boxes] == [ORANGE, BLUE]
+    assert [mark.strong for mark in first.marks.boxes] == [True, False]
+    assert second.marks.boxes[1].colour == BLUE
+
+
+def test_regions_are_outlined_on_the_input_and_each_on_its_own_map(drawn: list[Any]) -> None:
+    regions = [np.eye(5, dtype=np.uint8), 1 - np.eye(5, dtype=np.uint8)]
+    both = [dataclasses.replace(explanation(target=f"{at}@mask"), region=region) for at, region in enumerate(regions)]
+    gallery.figure(both)
+    shown, first, second = drawn[0][0][0]
+    assert len(shown.marks.regions) == 2
+    assert [panel.marks.regions[0].tolist() for panel in (first, second)] == [region.tolist() for region in regions]
+
+
+def test_what_the_input_is_compared_with_stands_beside_it(drawn: list[Any]) -> None:
+    found = explanation(target="like:cup.png", reference_name="cup.png", score=0.823)
+    gallery.figure([dataclasses.replace(found, reference=255 - PICTURE)])
+    shown, reference, heat = drawn[0][0][0]
+    assert (reference.title, reference.caption) == ("compared with", "cup.png")
+    assert np.array_equal(reference.picture, 255 - PICTURE)
+    assert shown.marks is None and heat.caption == "like:cup.png 0.82 · 40 passes"
+
+
+def test_the_reference_leads_every_row(drawn: list[Any]) -> None:
+    made = [
+        dataclasses.replace(explanation(RAMP, f"like:{at}", m, reference_name=at, score=1.0), reference=PICTURE)
+        for at in "ab" for m in ("lime", "rise")
+    ]  # fmt: skip
+    gallery.figure(made)
+    assert [row[1].caption for row in drawn[0][0]] == ["a", "b"]
+    assert [[panel.title for panel in row] for row in drawn[0][0]] == [["input", "compared with", "lime", "rise"]] * 2

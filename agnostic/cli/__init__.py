@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     import agnostic.cli.data_sets  # noqa: F401  (adds its command)
-    from agnostic.cli.app import app
+    from agnostic.cli.conversion import app
 
     debug = "--debug" in arguments
     try:

@@ -37,7 +37,7 @@ def _agree_on(
 ) -> Report:
     found = agreement.consensus(
         models, item.given, method.name, target, at=request.at, source=request.source, features=request.features,
-        fill=request.fill, baseline=request.baseline, row=request.row, background=request.background,
+        fill=request.fill, baseline=request.baseline, row=item.row, background=request.background,
         seed=request.seed, batch_size=request.batch_size, progress=bars(f"{item.name} {method.name}"), **settings,
     )  # fmt: skip
     middle = f".{slug(found.explanation.target)}" if len(request.targets) > 1 else ""

@@ -16,7 +16,10 @@ app = typer.Typer(
 )
 
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="An .onnx file, a folder that holds one, or an embedded model's name.")
+    str,
+    typer.Argument(
+        metavar="MODEL", help="An .onnx file, what `convert` reads, a folder of either, or an embedded model's name."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
@@ -141,10 +144,15 @@ def explain(
         ),
     ] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The input to explain.")] = None,
-    baseline: Annotated[float, typer.Option("--baseline", help="Where an entry of an array is off.")] = 0.0,
+    baseline: Annotated[
+        float | None, typer.Option("--baseline", help="Where an entry of an array, or a column, is off.")
+    ] = None,
     text: Annotated[list[str] | None, typer.Option("--text", help="A text to explain; may be repeated.")] = None,
     row: Annotated[
-        int | None, typer.Option("--row", min=0, metavar="N", help="The row of a table, or line of a .txt, from 0.")
+        str | None,
+        typer.Option(
+            "--row", metavar="N", help="The row of a table, or line of a .txt, from 0; or several: 3,7 or 0-4."
+        ),
     ] = None,
     background: Annotated[
         Path | None, typer.Option("--background", metavar="FILE", help="Rows that stand in for columns that are off.")
@@ -187,8 +195,9 @@ def explain(
     )  # fmt: skip
     request = explaining.Request(
         model=model, tokens=(*(inputs or ()), *context.args), methods=method, targets=tuple(target or ()), at=at,
-        out=out, features=features, fill=fill, source=source, baseline=baseline, texts=tuple(text or ()), row=row,
-        background=background, consensus=tuple(consensus or ()), dark=dark, as_json=json, seed=seed,
+        out=out, features=features, fill=fill, source=source, baseline=baseline, texts=tuple(text or ()),
+        rows=explaining.read_rows(row), background=background, consensus=tuple(consensus or ()), dark=dark,
+        as_json=json, seed=seed,
         batch_size=batch_size, timeout=timeout, max_memory=max_memory, quiet=quiet, opening=how,
     )  # fmt: skip
     return explaining.explain(request)

@@ -6,7 +6,8 @@ from typing import Any
 
 from agnostic import api, models
 from agnostic.cli import common
-from agnostic.cli.explaining import predictions_table, save_figure
+from agnostic.cli.explaining import save_figure
+from agnostic.cli.saying import predictions_table
 from agnostic.engine.opening import load
 from agnostic.explanation import Explanation
 from agnostic.gallery import short
@@ -27,7 +28,7 @@ def demo(out: Path, *, as_json: bool, quiet: bool, seed: int) -> int:
     everything = [item for name in METHODS for item in found[name]]
     figures.append(_save(everything, out / "cat_and_coffee.png"))
     sample = api.prepare(model, picture, get("cam"))
-    predictions = [vars(item) for item in api.predict(model, sample)]
+    predictions = [item.as_dict() for item in api.predict(model, sample)]
     report = {"model": model.name, "predictions": predictions, "figures": [str(path) for path in figures]}
     if as_json:
         common.print_json({**report, "explanations": [_line(item) for item in everything]})
@@ -54,7 +55,7 @@ def _line(item: Explanation) -> dict[str, Any]:
 def _print(report: dict[str, Any], found: dict[str, list[Explanation]], seconds: float) -> None:
     console = common.stdout()
     console.print(f"[bold]cat_and_coffee.png[/bold]  {report['model']}", markup=True)
-    console.print(predictions_table(report["predictions"]))
+    console.print(predictions_table("classes", report["predictions"]))
     rows = common.table("method", "explains", "passes", "seconds", right=("passes", "seconds"))
     for name, items in found.items():
         meta = items[0].meta

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agnostic import api
 from agnostic.cli import common
+from agnostic.cli.saying import predictions_table
 from agnostic.cli.settings import Tokens, split_tokens
+from agnostic.cli.showing import terminal
 from agnostic.cli.words import each_text, has_words, print_words, printable
 from agnostic.engine.model import Model
 from agnostic.engine.opening import load
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
 
 Bars = Callable[[str], common.Progress]
 Report = dict[str, Any]
+MOST_ROWS = 1000
 
 
 class Item(NamedTuple):
-    """One input: what it is called, what was given, and how the names of its files begin."""
+    """One input: what it is called, what was given, which row of it where it has rows, how names of its files begin."""
 
     name: str
     given: Any
+    row: int | None
     stem: str
 
 
@@ -48,9 +52,9 @@ class Request:
     features: str | None
     fill: str | None
     source: str | None
-    baseline: float
+    baseline: float | None
     texts: tuple[str, ...]
-    row: int | None
+    rows: tuple[int | None, ...]
     background: Path | None
     consensus: tuple[str, ...]
     dark: bool
@@ -71,7 +75,7 @@ def explain(request: Request) -> int:
     with common.limits(request.timeout, request.max_memory), common.progress(request.quiet) as bars:
         model = load(request.model, **request.opening)
         models = [model, *(load(other, **request.opening) for other in request.consensus)]
-        items = _items(each_text(model, tokens.inputs, request.row))
+        items = _items(model, tokens.inputs, request.rows)
         reports = [_attempt(request, models, tokens, item, bars, alone=len(items) == 1) for item in items]
     if request.as_json:
         common.print_json({"model": model.name, "model_sha256": model.sha256, "items": reports})
@@ -87,16 +91,40 @@ def _chosen(name: str) -> Method:
     return get(name)
 
 
-def _items(inputs: Mapping[str, Any]) -> list[Item]:
-    """Give the files of each input a name of their own."""
+def read_rows(text: str | None) -> tuple[int | None, ...]:
+    """Read which rows of a table are wanted: one number, or several with commas and ranges between them.
+
+    >>> read_rows("17"), read_rows("3,0-2"), read_rows(None)
+    ((17,), (3, 0, 1, 2), (None,))
+
+    Raises:
+        UsageError: these are no rows, or more than a thousand.
+    """
+    if text is None:
+        return (None,)
+    rows: dict[int | None, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?", part)
+        if match is None or int(match[2] or match[1]) - int(match[1]) not in range(MOST_ROWS):
+            raise UsageError(f"--row {text}: expected a number from 0, or several as in 3,7 or 0-4")
+        rows |= dict.fromkeys(range(int(match[1]), int(match[2] or match[1]) + 1))
+    if len(rows) > MOST_ROWS:
+        raise UsageError(f"--row {text}: {len(rows)} rows; expected {MOST_ROWS} at most")
+    return tuple(rows)
+
+
+def _items(model: Model, inputs: Mapping[str, Any], rows: Sequence[int | None]) -> list[Item]:
+    """Take files of texts and chosen rows apart, and give the files of each a name of their own."""
     items: list[Item] = []
     taken: set[str] = set()
-    for name, given in inputs.items():
-        value = given.get("", "") if isinstance(given, Mapping) else given
-        wish = slug(name, "text") if isinstance(value, Text) else stem(name)
-        wishes = (wish if number == 1 else f"{wish}-{number}" for number in count(1))
-        items.append(Item(name, given, next(item for item in wishes if item not in taken)))
-        taken.add(items[-1].stem)
+    for row in rows:
+        for name, given in each_text(model, inputs, row).items():
+            value = given.get("", "") if isinstance(given, Mapping) else given
+            wish = slug(name, "text") if isinstance(value, Text) else stem(name)
+            wish = wish if row is None else f"{wish}.row{row}"
+            wishes = (wish if number == 1 else f"{wish}-{number}" for number in count(1))
+            items.append(Item(name, given, row, next(item for item in wishes if item not in taken)))
+            taken.add(items[-1].stem)
     return items
 
 
@@ -121,7 +149,7 @@ def _explain_one(request: Request, model: Model, tokens: Tokens, item: Item, bar
     for method, settings in tokens.methods:
         sample = api.prepare(
             model, item.given, method, source=request.source, features=request.features, fill=request.fill,
-            baseline=request.baseline, seed=request.seed, row=request.row, background=request.background,
+            baseline=request.baseline, seed=request.seed, row=item.row, background=request.background,
         )  # fmt: skip
         if not samples:
             _warn(model, sample, request.quiet)
@@ -143,7 +171,7 @@ def _warn(model: Model, sample: Sample, quiet: bool) -> None:
         what = "tokenizer" if sample.shown.get("kind") == "text" else "preprocessing"
         flags = "" if what == "tokenizer" else " and --scale, --mean, --std, --channels"
         common.note(
-            f"the class scores hardly change when the whole input is replaced: the {what} is probably wrong; "
+            f"the answer hardly changes when the whole input is replaced: the {what} is probably wrong; "
             f"see `agnostic inspect`{flags}",
             quiet,
         )
@@ -193,7 +221,8 @@ def _report(model: Model, sample: Sample, found: Sequence[Explanation], files: l
     return {
         "input": sample.name,
         "notes": [*model.notes, *sample.notes],
-        "predictions": [vars(item) for item in api.predict(model, sample)],
+        "answer": model.answer.kind,
+        "predictions": [item.as_dict() for item in api.predict(model, sample)],
         "explanations": [_summary(item, path) for item, path in zip(found, records, strict=True)],
         "figures": [str(path) for path in figures],
     }
@@ -208,7 +237,7 @@ def _summary(item: Explanation, path: Path) -> Report:
 def _print(model: Model, report: Report, found: Sequence[Explanation]) -> None:
     console = common.stdout()
     console.print(f"{printable(report['input'])}  {model.name}", style="bold", markup=False)
-    console.print(predictions_table(report["predictions"]))
+    console.print(predictions_table(report["answer"], report["predictions"]))
     rows = common.table("method", "target", "passes", "seconds", "", right=("passes", "seconds"))
     for item in report["explanations"]:
         rows.add_row(
@@ -217,17 +246,10 @@ def _print(model: Model, report: Report, found: Sequence[Explanation]) -> None:
     console.print(rows)
     if has_words(found):
         print_words(console, found)
+    for shown in filter(None, map(terminal, found)):
+        console.print(shown)
     for path in [*report["figures"], *(item["record"] for item in report["explanations"])]:
         console.print(f"wrote {path}", style="dim", markup=False)
-
-
-def predictions_table(predictions: Sequence[Report]) -> Any:
-    """Lay out the top classes with their scores and probabilities."""
-    rows = common.table("class", "name", "score", "probability", right=("class", "score", "probability"))
-    for item in predictions:
-        chance = "" if item["probability"] is None else f"{item['probability']:.3f}"
-        rows.add_row(str(item["index"]), item["name"], f"{item['score']:.5g}", chance)
-    return rows
 
 
 def _figures_of(item: Report) -> str:

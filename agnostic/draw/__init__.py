@@ -7,12 +7,27 @@ if TYPE_CHECKING:
     from agnostic.draw.colour import heat, signed, tint
     from agnostic.draw.contours import pieces
     from agnostic.draw.figures import figure
+    from agnostic.draw.marks import BoxMark, Marks
     from agnostic.draw.overlays import Scale, overlay, shared_scale
     from agnostic.draw.panels import Panel
 
-__all__ = ["Panel", "Scale", "figure", "heat", "overlay", "pieces", "shared_scale", "signed", "tint"]
+__all__ = [
+    "BoxMark",
+    "Marks",
+    "Panel",
+    "Scale",
+    "figure",
+    "heat",
+    "overlay",
+    "pieces",
+    "shared_scale",
+    "signed",
+    "tint",
+]
 
 _HOMES = {
+    "BoxMark": "marks",
+    "Marks": "marks",
     "Panel": "panels",
     "Scale": "overlays",
     "figure": "figures",

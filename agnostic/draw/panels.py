@@ -1,6 +1,6 @@
 """A panel: one picture of a figure with its words, and how it is drawn at the size it has on the sheet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from agnostic.draw.colour import Colour
 from agnostic.draw.contours import pieces
 from agnostic.draw.labels import Labels
 from agnostic.draw.light import Picture, check_picture
+from agnostic.draw.marks import Marks, marked
 from agnostic.draw.overlays import Scale, check_map, overlay, shared_scale
 from agnostic.errors import UsageError
 
@@ -35,6 +36,7 @@ class Panel:
         signed: Whether the values speak for and against.
         scale: The ends of the colours; the panel's own when None. Neighbours of equal scale share one colour bar.
         accent: The colour of the compared target that this panel is about.
+        marks: What is pointed at.
     """
 
     picture: Picture
@@ -47,6 +49,7 @@ class Panel:
     signed: bool = False
     scale: Scale | None = None
     accent: Colour | None = None
+    marks: Marks | None = None
 
     def __post_init__(self) -> None:
         """Refuse a panel that lacks what its style draws."""
@@ -80,7 +83,12 @@ class Drawn:
 
 
 def drawn(panel: Panel, width: int) -> Drawn:
-    """Draw the picture of a panel as wide as its column, in pixels."""
+    """Draw the picture of a panel as wide as its column, in pixels, and what is pointed at on it."""
+    ready = _lit(panel, width)
+    return ready if panel.marks is None else replace(ready, image=marked(ready.image, panel.marks))
+
+
+def _lit(panel: Panel, width: int) -> Drawn:
     picture = enlarged(panel.picture, width)
     diverging = panel.signed or panel.style == "pieces"
     if panel.style == "heat" and panel.values is not None:

@@ -15,7 +15,7 @@ import onnx
 
 from agnostic.converters.paths import reached_smoothly
 from agnostic.engine.runtime import OutOfMemoryError
-from agnostic.engine.target import Array, Floats, Projection, Target
+from agnostic.engine.target import Array, Floats, Maths, Projection, Target, Term
 from agnostic.errors import AgnosticError, ModelError, UsageError, missing_extra
 
 if TYPE_CHECKING:
@@ -198,15 +198,15 @@ def _score(
 ) -> "Tensor":
     """Read a target off torch tensors: (n,)."""
     if of == "logit":
-        return _sum(target, fetched)
+        return _read(target, fetched)
     import torch
 
-    if len(target.terms) != 1 or target.terms[0].weight != 1:
-        raise UsageError(f"gradient_of {of} needs a single class; {target.name!r} is a combination: take logit")
     term = target.terms[0]
+    if len(target.terms) != 1 or term.weight != 1 or not isinstance(term, Term | Projection):
+        raise UsageError(f"gradient_of {of} needs a single class, which {target.name!r} is not: take logit")
     log_softmax = partial(torch.log_softmax, dim=class_axis + 1)
     chances = _ruled(rules, "LogSoftmax", log_softmax, fetched[term.tensor])
-    log_probability = _sum(target, {term.tensor: chances})
+    log_probability = _read(target, {term.tensor: chances})
     return _ruled(rules, "Exp", torch.exp, log_probability) if of == "probability" else -log_probability
 
 
@@ -216,19 +216,12 @@ def _ruled(rules: Mapping[str, "Rule"], kind: str, function: Callable[..., Any],
     return computed
 
 
-def _sum(target: Target, fetched: Mapping[str, "Tensor"]) -> "Tensor":
+def _read(target: Target, fetched: Mapping[str, "Tensor"]) -> "Tensor":
     import torch
 
-    parts = []
-    for term in target.terms:
-        values = fetched[term.tensor]
-        if isinstance(term, Projection):
-            numbers = torch.from_numpy(term.numbers).to(values)
-            parts.append(term.weight * (values * numbers).reshape(len(values), -1).sum(dim=1))
-        else:
-            picked = values[(slice(None), *(slice(None) if i is None else i for i in term.index))]
-            parts.append(term.weight * picked.reshape(len(values), -1).mean(dim=1))
-    return sum(parts[1:], parts[0])
+    maths = Maths(lambda values: values, lambda numbers, like: torch.from_numpy(numbers).to(like), torch.log, True)
+    computed: Tensor = target.compute(fetched, maths)
+    return computed
 
 
 def _array(tensor: "Tensor") -> npt.NDArray[np.float32]:

@@ -5,7 +5,7 @@ exporters bake a 1 into a Reshape behind a symbolic axis. So the first batch is 
 graph that fails the check is run row by row, which is slower and right.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -92,6 +92,14 @@ class BatchRunner:
         else:
             fetched = self._row_by_row(feeds, names, rows)
         return {name: np.atleast_1d(value) for name, value in fetched.items()}
+
+    def each(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> Iterator[dict[str, Array]]:
+        """Fetch `outputs` row by row, each as it comes: for what differs in shape from row to row."""
+        for row in range(self._rows(feeds)):
+            if (deadline := current()) is not None:
+                deadline.check()
+            self.rows_run += 1
+            yield self._row(feeds, tuple(outputs), row)
 
     def _rows(self, feeds: Mapping[str, Array]) -> int:
         sizes = {len(value) for name, value in feeds.items() if name in self.batched_inputs and value.ndim}

@@ -1,7 +1,7 @@
 """What a model says about itself: labels and preprocessing, from its metadata, a sidecar, or the folder it lies in.
 
-Later sources win: ONNX metadata (`agnostic.labels`, `agnostic.preprocess`), then the files of a Hugging Face folder
-(`config.json`, `preprocessor_config.json`), then the sidecar `model.agnostic.toml`.
+Later sources win: what an exporter of detectors wrote, ONNX metadata (`agnostic.labels`, `agnostic.preprocess`), then
+the files of a Hugging Face folder (`config.json`, `preprocessor_config.json`), then the sidecar `model.agnostic.toml`.
 """
 
 import json
@@ -13,6 +13,8 @@ from typing import Any
 
 import onnx
 
+from agnostic.converters.metadata import image_processor
+from agnostic.engine import ultralytics
 from agnostic.engine.preprocess import Preprocess, from_mapping
 from agnostic.errors import ModelError, UsageError
 
@@ -53,6 +55,11 @@ def gather(proto: onnx.ModelProto, path: Path | None) -> Facts:
         if (folder / "config.json").is_file() and (folder == path.parent or path.parent.name == "onnx"):
             facts = from_hugging_face(folder).over(facts)
             break
+    return with_sidecar(facts, path)
+
+
+def with_sidecar(facts: Facts, path: Path) -> Facts:
+    """Let the sidecar of a model file win over facts, if there is one."""
     sidecar = path.with_name(path.stem + SIDECAR_SUFFIX)
     return from_sidecar(sidecar).over(facts) if sidecar.is_file() else facts
 
@@ -67,11 +74,17 @@ def from_metadata(proto: onnx.ModelProto) -> Facts:
         values = _json(entries["agnostic.preprocess"], "metadata agnostic.preprocess")
         preprocess = from_mapping(_mapping(values, "metadata agnostic.preprocess"), "metadata")
     named = {name: f"metadata agnostic.{name}" for name in SECTIONS if f"agnostic.{name}" in entries}
-    return Facts(
-        labels,
-        preprocess,
-        {name: _mapping(_json(entries[f"agnostic.{name}"], origin), origin) for name, origin in named.items()},
-    )
+    sections = {name: _mapping(_json(entries[f"agnostic.{name}"], origin), origin) for name, origin in named.items()}
+    return Facts(labels, preprocess, sections).over(_from_exporter(proto))
+
+
+def _from_exporter(proto: onnx.ModelProto) -> Facts:
+    """Read what a detector's exporter wrote."""
+    found = ultralytics.declared(proto)
+    if found is None:
+        return Facts()
+    labels = as_labels({str(key): value for key, value in found.labels.items()}, "metadata names")
+    return Facts(labels, from_mapping(found.preprocess, "metadata imgsz"), {"answer": found.answer})
 
 
 def from_sidecar(path: Path) -> Facts:
@@ -127,27 +140,9 @@ def from_hugging_face(folder: Path) -> Facts:
     if not path.is_file():
         return Facts(labels)
     values = _mapping(_json(_read(path), path.name), path.name)
-    return Facts(labels, _image_processor(values) if "image_mean" in values or "size" in values else None)
-
-
-def _image_processor(values: Mapping[str, Any]) -> Preprocess:
-    size = values.get("crop_size") if values.get("do_center_crop") else values.get("size", 224)
-    if isinstance(size, Mapping):
-        short = size.get("shortest_edge", 224)
-        size = (size.get("height", short), size.get("width", short))
-    normalise = values.get("do_normalize", True)
-    return from_mapping(
-        {
-            "layout": "NCHW",
-            "size": size,
-            "channels": "RGB",
-            "scale": values.get("rescale_factor", 1 / 255) if values.get("do_rescale", True) else 1.0,
-            "mean": values.get("image_mean", 0.0) if normalise else 0.0,
-            "std": values.get("image_std", 1.0) if normalise else 1.0,
-            "resize": "crop" if values.get("do_center_crop") else "squash",
-        },
-        "preprocessor_config.json",
-    )
+    if "image_mean" not in values and "size" not in values:
+        return Facts(labels)
+    return Facts(labels, from_mapping(image_processor(values), path.name))
 
 
 def find_model_file(folder: Path) -> Path:

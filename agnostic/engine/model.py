@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +12,14 @@ import numpy.typing as npt
 from agnostic.converters import surgery
 from agnostic.converters.layers import Layer, find, layers
 from agnostic.converters.loader import Loaded
+from agnostic.engine.answer import Answer, Graph, answer_of
 from agnostic.engine.autograd import Autograd, GradientOf, has_torch
 from agnostic.engine.batching import BatchRunner
 from agnostic.engine.facts import Facts
 from agnostic.engine.naming import Names
+from agnostic.engine.naming_heads import names_of
 from agnostic.engine.runtime import Device
-from agnostic.engine.signature import Tensor, class_axis_of, fitted, repeated, stored_shape, tensor_of, without_batch
+from agnostic.engine.signature import Tensor, fitted, repeated, stored_shape, tensor_of
 from agnostic.engine.target import Array, Floats, Target
 from agnostic.errors import AgnosticError, InputError, ItemError, ModelError, UsageError, unknown
 
@@ -84,29 +87,44 @@ class Model:
         return find(self.layers, name)
 
     @cached_property
+    def answer(self) -> Answer:
+        """What kind of answer the model gives, and which outputs hold it.
+
+        Raises:
+            UsageError: what it declares makes no sense, or does not fit the graph.
+        """
+        graph = Graph(
+            self.proto, self.outputs, self.labels, lambda name: any(item.name == name for item in self.layers)
+        )
+        return answer_of(self.declared.get("answer"), graph)
+
+    @cached_property
     def class_output(self) -> Tensor:
-        """The output that holds the class scores: the first of a floating type."""
-        floating = [item for item in self.outputs if np.issubdtype(item.dtype, np.floating)]
-        return (floating or list(self.outputs))[0]
+        """The output that holds the class scores: what the answer's first head names, which may be a layer."""
+        name = self.answer.heads[0].output
+        return next((item for item in self.outputs if item.name == name), None) or self._layer_as_tensor(name)
+
+    def _layer_as_tensor(self, name: str) -> Tensor:
+        sizes = [size if size is not None else "?" for size in stored_shape(self.layer(name))]
+        return Tensor(name, np.dtype(np.float32), ("n", *sizes))
 
     @cached_property
     def scores_tensor(self) -> str:
         """What is explained by default: the class scores before their softmax, where the graph has one."""
-        name = self.class_output.name
-        return name if self.raw_output else surgery.before_softmax(self.proto, name)
+        return self.scores_of(self.class_output.name)
+
+    def scores_of(self, output: str) -> str:
+        """The scores behind an output: before its softmax or sigmoid, and before the choice of the highest."""
+        if self.raw_output or self.answer.kind in ("boxes", "embedding"):
+            return output
+        if self.answer.kind == "segmentation":
+            output = surgery.before_argmax(self.proto, output)
+        return surgery.before_softmax(self.proto, output)
 
     @cached_property
     def names(self) -> Names:
         """The names that targets of this model are made of."""
-        shapes = {item.name: without_batch(item.shape) for item in self.outputs}
-        shapes |= {layer.name: stored_shape(layer) for layer in self.layers if layer.name not in shapes}
-        scores = shapes[self.class_output.name]
-        shapes[self.scores_tensor] = scores
-        named = {layer.name: layer for layer in self.layers}
-        axis = class_axis_of(scores, len(self.labels or ()))
-        count = scores[axis] if scores else None
-        labels = self.labels if self.labels and count in (None, len(self.labels)) else None
-        return Names(self.scores_tensor, axis, shapes, named, labels)
+        return names_of(self)
 
     def target(self, text: "str | int | np.integer[Any] | Target") -> Target:
         """Resolve `tabby`, `281`, `logits[281]`, `fire9/concat:12@7,7`, `tabby - espresso`.
@@ -135,7 +153,8 @@ class Model:
         missing = [item for item in self.inputs if item.name not in given]
         if missing:
             raise InputError(f"the model also needs the input {missing[0]}; give it as {missing[0].name}=VALUE")
-        return {item.name: fitted(item, given[item.name]) for item in self.inputs}
+        holes = self.declared.get("table", {}).get("missing") is True
+        return {item.name: fitted(item, given[item.name], missing=holes) for item in self.inputs}
 
     def run(self, x: Array | Mapping[str, Array], outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Run the model on any number of rows.
@@ -273,8 +292,10 @@ class Model:
             ItemError: an answer is NaN or infinite.
         """
         tensors = tuple(dict.fromkeys(name for target in targets for name in target.tensors))
-        values = self._runner.run(feeds, tensors)
-        return checked(np.stack([target.read(values) for target in targets], axis=1), targets)
+        apart = any(target.row_by_row for target in targets)
+        runs = self._runner.each(feeds, tensors) if apart else [self._runner.run(feeds, tensors)]
+        scores = [np.stack([target.read(values) for target in targets], axis=1) for values in runs]
+        return checked(np.concatenate(scores), targets)
 
     def methods(self) -> tuple["Availability", ...]:
         """List what can run on this model, and why not the rest: rows with name, runs, reason."""
@@ -287,8 +308,14 @@ class Model:
         """What a user should know about the file's own declarations, one line each."""
         count = self.names.class_count
         if not self.labels or count in (None, len(self.labels)):
-            return ()
-        return (f"the model declares {len(self.labels)} labels for {count} classes: they are not used",)
+            return self.answer.notes
+        unused = f"the model declares {len(self.labels)} labels for {count} classes: they are not used"
+        return (unused, *self.answer.notes)
+
+    @cached_property
+    def weight_count(self) -> int:
+        """How many numbers the graph holds as weights."""
+        return sum(prod(item.dims) for item in self.proto.graph.initializer)
 
     @property
     def provider(self) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import onnx
 
 from agnostic import models
-from agnostic.converters import loader
-from agnostic.engine.facts import Facts, find_model_file, gather, read_labels
+from agnostic.converters import converting, loader, sources
+from agnostic.engine import limits
+from agnostic.engine.facts import Facts, find_model_file, from_metadata, gather, read_labels, with_sidecar
 from agnostic.engine.model import Model
 from agnostic.engine.preprocess import Preprocess, assume
 from agnostic.engine.runtime import Device
@@ -25,6 +26,7 @@ def load(
     device: Device = "auto",
     labels: str | os.PathLike[str] | None = None,
     preprocess: Mapping[str, Any] | None = None,
+    answer: Mapping[str, Any] | None = None,
     raw_output: bool = False,
     allow_custom_ops: bool = False,
     straight_through: bool = False,
@@ -32,11 +34,15 @@ def load(
 ) -> Model:
     """Open a model through the one guarded loader.
 
+    A model of another framework is converted on the way, and kept: the second time, it is found by its content.
+
     Args:
         source: a path, bytes, a ModelProto, a folder in Hugging Face or MLflow layout, or an embedded model's name.
+            What `agnostic convert` reads is taken too, as far as its packages, or their private environment, are there.
         device: `auto` takes CUDA where a driver is found; `cuda` is an error where it is not.
         labels: a file of class names, one a line or JSON; overrides what the model declares.
         preprocess: single values that override or complete what the model declares; see `Preprocess`.
+        answer: what kind of answer the model gives, in place of its section `[answer]`; see `engine.answer`.
         raw_output: explain the outputs as they are, not the scores before their softmax.
         allow_custom_ops: accept operators of unknown domains.
         straight_through: differentiate rounding in quantised models as the identity: an estimate, recorded as such.
@@ -47,10 +53,16 @@ def load(
         UsageError: an unknown name, or declarations that make no sense.
     """
     file, name = _locate(source)
-    loaded = loader.load(file, allow_custom_ops=allow_custom_ops)
-    facts = gather(loaded.proto, loaded.path)
+    origin = _foreign(file)
+    loaded = loader.load(file if origin is None else _converted(origin), allow_custom_ops=allow_custom_ops)
+    if origin is None:
+        facts = gather(loaded.proto, loaded.path)
+    else:
+        loaded, facts = replace(loaded, path=origin), with_sidecar(from_metadata(loaded.proto), origin)
     if labels is not None:
         facts = replace(facts, labels=read_labels(Path(labels)))
+    if answer is not None:
+        facts = replace(facts, sections={**facts.sections, "answer": answer})
     model = Model(
         loaded,
         facts,
@@ -60,6 +72,8 @@ def load(
         straight_through=straight_through,
         allow_parity=allow_parity,
     )
+    if "answer" in facts.sections:
+        _ = model.answer  # what is declared is checked at once, not when it is first needed
     if labels is not None:
         _check_labels(model, Path(labels))
     return _override(model, facts, preprocess) if preprocess else model
@@ -75,10 +89,32 @@ def _locate(source: Source) -> tuple[Source, str]:
     except OSError as error:
         raise ModelError(f"{str(source)[:80]}: cannot be opened: {error.strerror}; give the path of a model") from error
     if is_folder:
-        return find_model_file(path), path.resolve().name
+        return _in_folder(path), path.resolve().name
     if isinstance(source, str) and source in models.names() and not path.exists():
         return models.path(source), source
     return path, path.stem
+
+
+def _in_folder(path: Path) -> Path:
+    """Find the .onnx file of a folder; a folder that is itself a model of another framework stands for itself."""
+    try:
+        return find_model_file(path)
+    except ModelError:
+        if sources.recognise(path) is None:
+            raise
+        return path
+
+
+def _foreign(file: Source) -> Path | None:
+    """Return the path of a model of another framework; None for anything else, and for what is no file at all."""
+    if not isinstance(file, Path):
+        return None
+    return file if sources.recognise(file) is not None else None
+
+
+def _converted(path: Path) -> Path:
+    deadline = limits.current()
+    return converting.through_cache(path, timeout=None if deadline is None else max(deadline.remaining, 0.001))
 
 
 def _check_labels(model: Model, path: Path) -> None:

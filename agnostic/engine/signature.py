@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from agnostic.converters.layers import Layer
@@ -73,8 +74,8 @@ def class_axis_of(shape: tuple[int | None, ...], labels: int) -> int:
     return next((axis for axis, size in enumerate(shape) if size != 1), 0)
 
 
-def fitted(item: Tensor, given: Any) -> Array:
-    """Cast one input, after checking its axes against the declaration."""
+def fitted(item: Tensor, given: Any, *, missing: bool = False) -> Array:
+    """Cast one input, after checking its axes against the declaration; NaN only where values may be missing."""
     if item.is_text:
         return _texts(item, given)
     try:
@@ -84,9 +85,14 @@ def fitted(item: Tensor, given: Any) -> Array:
     if value.dtype.kind in "OUSTMmc":
         raise InputError(f"input {item}: got an array of dtype {value.dtype}; give numbers")
     _check_axes(item, value)
-    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+    odd = np.isinf if missing else _not_finite
+    if np.issubdtype(value.dtype, np.floating) and odd(value).any():
         raise InputError(f"input {item}: the array holds NaN or infinite values; clean it first")
     return as_dtype(value, item.dtype)
+
+
+def _not_finite(value: Array) -> npt.NDArray[np.bool_]:
+    return ~np.isfinite(value)
 
 
 def _texts(item: Tensor, given: Any) -> Array:

@@ -22,6 +22,8 @@ from agnostic.errors import ItemError
 DEFAULT_BATCH, MOST_ROWS, NUMBERS = 4, 1024, 2**14
 # A row of tokens or a text is little to write and may be much to run; more of them at once are no faster.
 MOST_TOKENS = 32
+# Where the model has few weights too, such as trees or a small perceptron, it may as well be this many products.
+MOST_SMALL_ROWS, PRODUCTS = 8192, 2**22
 
 Write = Callable[[int, int, npt.NDArray[np.float32]], None]
 Rows = Mapping[str, Array]
@@ -79,7 +81,7 @@ def sweep(
         ItemError: a score is NaN or infinite, or a target is the same under every perturbation.
         LimitError: the deadline passed, or a single row does not fit into memory.
     """
-    size = max(1, min(batch_size or usual_batch(arrays, perturbation.inputs), perturbation.count))
+    size = max(1, min(batch_size or usual_batch(arrays, perturbation.inputs, model.weight_count), perturbation.count))
     buffers = {name: np.empty((size, *arrays[name].shape[1:]), dtype) for name, dtype in perturbation.inputs.items()}
     watch = _Watch(targets)
     start = 0
@@ -105,18 +107,28 @@ def sweep(
     watch.finish(perturbation.count)
 
 
-def usual_batch(arrays: Mapping[str, Array], inputs: Iterable[str]) -> int:
+def usual_batch(arrays: Mapping[str, Array], inputs: Iterable[str], weights: int = PRODUCTS) -> int:
     """How many rows to run at once where nobody says: few large ones, or many small ones.
+
+    Args:
+        arrays: the sample: one row per input.
+        inputs: those that are written.
+        weights: how many numbers the model has learnt; many by default.
 
     >>> usual_batch({"image": np.zeros((1, 3, 224, 224))}, ["image"]), usual_batch({"row": np.zeros((1, 30))}, ["row"])
     (4, 546)
+    >>> usual_batch({"row": np.zeros((1, 30))}, ["row"], weights=600)
+    6990
     >>> usual_batch({"ids": np.zeros((1, 12), np.int64)}, ["ids"])
     32
     """
     written = [arrays[name] for name in inputs]
-    largest = max(int(array[0].size) for array in written)
+    largest = max(1, *(int(array[0].size) for array in written))
     tokens = any(array.dtype == object or (array.dtype.kind in "iu" and array[0].size > 1) for array in written)
-    return max(DEFAULT_BATCH, min(MOST_TOKENS if tokens else MOST_ROWS, NUMBERS // max(largest, 1)))
+    if tokens:
+        return max(DEFAULT_BATCH, min(MOST_TOKENS, NUMBERS // largest))
+    light = min(MOST_SMALL_ROWS, PRODUCTS // max(largest, weights))
+    return max(DEFAULT_BATCH, min(MOST_ROWS, NUMBERS // largest), light)
 
 
 def _feeds(model: Model, arrays: Mapping[str, Array], rows: Rows, count: int) -> dict[str, Array]:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "figure", "html", "is_drawn", "short", "snippet"]
 
 # The kinds of samples that are no pictures, and the module of each.
-KINDS: dict[str, str] = {"text": "agnostic.gallery.words"}
+KINDS: dict[str, str] = {
+    "sequence": "agnostic.gallery.bars",
+    "series": "agnostic.gallery.curves",
+    "table": "agnostic.gallery.bars",
+    "text": "agnostic.gallery.words",
+}
 
 
 def is_drawn(explanation: Explanation) -> bool:

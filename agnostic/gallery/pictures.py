@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.draw import Panel, Scale, shared_scale
+from agnostic.draw import BoxMark, Marks, Panel, Scale, shared_scale
 from agnostic.draw import figure as draw_figure
 from agnostic.draw.colour import BLUE, ORANGE, Colour
 from agnostic.errors import UsageError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # A map that speaks against as well as for is drawn with signs; below this share of its peak, minus is noise.
 NEGLIGIBLE = 0.05
 COLUMNS = 4
+WHITE: Colour = (255, 255, 255)
 
 Map = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
@@ -42,11 +43,7 @@ def figure(explanations: Sequence[Explanation], *, heading: str = "", dark: bool
     accents: dict[str, Colour | None] = dict.fromkeys(targets)
     if len(targets) == 2:
         accents = dict(zip(targets, (ORANGE, BLUE), strict=True))
-    panels = [_input_panel(explanations[0])]
-    panels += [_heat_panel(item, _scale(item, explanations), accents[item.target]) for item in explanations]
-    if len(explanations) == 1 and explanations[0].segments is not None:
-        panels.append(_pieces_panel(explanations[0]))
-    rows = [panels] if len(panels) <= COLUMNS else _grid(panels, explanations, targets)
+    rows = _rows(explanations, targets, accents)
     return draw_figure(rows, footer=footer(explanations), heading=heading, dark=dark)
 
 
@@ -58,12 +55,22 @@ def _check(explanations: Sequence[Explanation]) -> None:
         raise UsageError("the explanations are of different pictures; draw one figure for each")
 
 
-def _grid(panels: list[Panel], explanations: Sequence[Explanation], targets: list[str]) -> list[list[Panel]]:
-    """Put the picture first in each target's rows, and wrap those."""
+def _rows(
+    explanations: Sequence[Explanation], targets: Sequence[str], accents: Mapping[str, Colour | None]
+) -> list[list[Panel]]:
+    """Lay panels in one row, or each target's in rows of its own that start with the picture."""
+    shown, references = _input_panel(explanations, accents), _reference_panels(explanations)
+    heats = [_heat_panel(item, _scale(item, explanations), accents[item.target]) for item in explanations]
+    if len(explanations) == 1 and explanations[0].segments is not None:
+        heats.append(_pieces_panel(explanations[0]))
+    panels = [shown, *references, *heats]
+    if len(panels) <= COLUMNS and len(references) <= 1:
+        return [panels]
     rows = []
     for target in targets:
-        chosen = [panel for panel, item in zip(panels[1:], explanations, strict=False) if item.target == target]
-        block = [panels[0], *chosen]
+        own = [item for item in explanations if item.target == target]
+        chosen = [panel for panel, item in zip(heats, explanations, strict=False) if item.target == target]
+        block = [shown, *_reference_panels(own), *chosen]
         rows += [block[start : start + COLUMNS] for start in range(0, len(block), COLUMNS)]
     return rows
 
@@ -83,8 +90,35 @@ def _picture(item: Explanation) -> Picture:
     return item.picture
 
 
-def _input_panel(item: Explanation) -> Panel:
-    return Panel(_picture(item), "input", str(item.meta.get("input", "")))
+def _input_panel(together: Sequence[Explanation], accents: Mapping[str, Colour | None]) -> Panel:
+    first = together[0]
+    return Panel(
+        _picture(first), "input", str(first.meta.get("input", "")), marks=_marks(together, accents, named=True)
+    )
+
+
+def _reference_panels(together: Sequence[Explanation]) -> list[Panel]:
+    """Show what the input is compared with, each once."""
+    shown = {str(item.meta["reference_name"]): item.reference for item in together if item.reference is not None}
+    return [Panel(picture, "compared with", name) for name, picture in shown.items()]
+
+
+def _marks(together: Sequence[Explanation], accents: Mapping[str, Colour | None], *, named: bool) -> Marks | None:
+    """Point at the boxes that are explained, more quietly at the others, and at the region that counts."""
+    boxes = {number: box for item in together for number, box in enumerate(item.meta.get("boxes", ()))}
+    colours = {at: accents.get(item.target) for item in together for at in item.meta.get("explained", ())}
+    regions = {item.target: item.region.astype(np.bool_) for item in together if item.region is not None}
+    if not boxes and not regions:
+        return None
+    shown = [
+        BoxMark(tuple(box["box"]), _name(number, box) if named else "", number in colours, colours.get(number) or WHITE)
+        for number, box in boxes.items()
+    ]
+    return Marks(tuple(shown), tuple(regions.values()))
+
+
+def _name(number: int, box: Mapping[str, Any]) -> str:
+    return f"box:{number} · {short(str(box['name']))} {box['score']:.2f}"
 
 
 def _heat_panel(item: Explanation, scale: Scale, accent: Colour | None) -> Panel:
@@ -98,6 +132,7 @@ def _heat_panel(item: Explanation, scale: Scale, accent: Colour | None) -> Panel
         signed=scale.low < 0,
         scale=scale,
         accent=accent,
+        marks=_marks([item], {item.target: accent}, named=False),
     )
 
 
@@ -118,6 +153,13 @@ def caption(item: Explanation) -> str:
     if item.meta.get("class_agnostic"):
         # The map is the same for all targets: to name one would say that it is of that one.
         parts = ["any class"]
+    elif item.meta.get("boxes") and len(item.meta.get("explained", ())) == 1:
+        box = item.meta["boxes"][item.meta["explained"][0]]
+        parts = [f"{item.target} · {short(str(box['name']))} {box['score']:.2f}"]
+    elif item.reference is not None:
+        parts = [f"{item.target} {item.meta['score']:.2f}"]
+    elif item.meta.get("unit") is not None:
+        parts = [f"{short(item.target)} {item.meta['score']:.4g} {item.meta['unit']}"]
     elif item.meta.get("probability") is None:
         parts = [short(item.target)]
     else:
@@ -138,7 +180,7 @@ def caption(item: Explanation) -> str:
 
 def short(target: str) -> str:
     """The first of a label's synonyms: `tabby` of `tabby, tabby cat`."""
-    return target.split(",")[0]
+    return target.split(", ")[0]
 
 
 def _short_value(value: Any) -> str:
@@ -151,6 +193,7 @@ def footer(explanations: Sequence[Explanation]) -> str:
     meta = explanations[0].meta
     parts = [str(meta.get("model", "")), f"sha256 {str(meta.get('model_sha256', ''))[:12]}"]
     for item in {item.method: item for item in explanations}.values():
-        settings = ", ".join(f"{name} {_short_value(value)}" for name, value in item.meta.get("settings", {}).items())
+        given = {name: value for name, value in item.meta.get("settings", {}).items() if value is not None}
+        settings = ", ".join(f"{name} {_short_value(value)}" for name, value in given.items())
         parts.append(f"{item.method} ({settings})" if settings else item.method)
     return " · ".join([*parts, f"seed {meta.get('seed', 0)}"])

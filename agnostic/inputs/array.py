@@ -100,7 +100,7 @@ def array_sample(
         source=source, x=x, fill=fill, labels=groups.astype(np.int32), view=lambda out: out[:, None], names=names,
         identities=names,
     )  # fmt: skip
-    return Sample(arrays, source, features, name, notes=notes)
+    return Sample(arrays, source, features, name, notes=notes, shown={"kind": "sequence"})
 
 
 def feature_names(labels: npt.NDArray[np.integer[Any]]) -> tuple[str, ...]:

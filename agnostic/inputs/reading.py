@@ -6,7 +6,8 @@ a file or a declaration tells for certain are asked first; a picture is what is 
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +19,10 @@ from agnostic.engine.model import Model
 from agnostic.engine.signature import Tensor
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, UsageError, unknown
+from agnostic.inputs import series, table
 from agnostic.inputs.array import array_sample, complete, read_array
 from agnostic.inputs.image import declared_or_assumed, image_sample, picture_input, pixel_sample
-from agnostic.inputs.sample import Sample
+from agnostic.inputs.sample import Sample, Text
 from agnostic.inputs.text import is_text, text_sample, texts_in
 
 Anything = Any
@@ -37,7 +39,8 @@ class Reading:
         features: the pieces; what they may be depends on the kind of input (a picture's: see `inputs.regions`).
         fill: what stands in where a piece is off, as the user wants it (a picture's: see `inputs.fills`).
         usual_fill: what stands in for a piece of a picture where the user says nothing.
-        baseline: what stands in where an entry of another array is off.
+        baseline: what stands in where an entry of another array, or a column of a table, is off; by default 0, or what
+            the model declares of its columns.
         seed: of everything random.
         row: which row of a file of rows, from 0.
         background: rows that stand in where a column is off: a file or an array.
@@ -47,7 +50,7 @@ class Reading:
     features: str | npt.NDArray[np.int32] | None = None
     fill: str | None = None
     usual_fill: str = DEFAULT_FILL
-    baseline: npt.ArrayLike = 0.0
+    baseline: npt.ArrayLike | None = None
     seed: int = 0
     row: int | None = None
     background: Anything = None
@@ -68,7 +71,13 @@ class Kind(NamedTuple):
     apart: Callable[[Model, Anything, Reading], list[tuple[str, Anything]]] | None = None
 
 
-KINDS: tuple[Kind, ...] = (Kind(is_text, text_sample),)
+# A series is asked for before a table, which takes any file with columns; a table of several inputs has to come before
+# a text, because some of its inputs may be words.
+KINDS: tuple[Kind, ...] = (
+    Kind(series.recognises, series.series_sample),
+    Kind(table.recognises, table.table_sample, table.table_apart),
+    Kind(is_text, text_sample),
+)
 
 
 def read_sample(model: Model, given: Anything, reading: Reading | None = None, **how: Any) -> Sample:
@@ -89,10 +98,23 @@ def read_sample(model: Model, given: Anything, reading: Reading | None = None, *
     by_name = dict(given) if isinstance(given, Mapping) else {"": given}
     if not by_name:
         raise InputError("no input was given; expected a picture, an array, or one of them per input name")
+    return replace(_read(model, by_name, reading), again=partial(_another, model, dict(by_name), reading))
+
+
+def _read(model: Model, by_name: dict[str, Anything], reading: Reading) -> Sample:
     for kind in KINDS:
         if any(kind.recognises(model, name, value, reading) for name, value in by_name.items()):
             return kind.sample(model, by_name, reading)
-    return _picture_or_array(model, by_name, reading)
+    return _picture_or_array(model, dict(by_name), reading)
+
+
+def _another(model: Model, by_name: Mapping[str, Anything], reading: Reading, given: str) -> Sample:
+    """Read something else in the place of the explained input: a row of the same table, a text, or a file."""
+    if reading.row is not None and given.isdigit():
+        return read_sample(model, by_name, replace(reading, row=int(given)))
+    explained = "" if "" in by_name else reading.source or next(iter(by_name))
+    value = Text(given) if isinstance(by_name[explained], Text) and not Path(given).is_file() else given
+    return read_sample(model, {**by_name, explained: value}, reading)
 
 
 def several_of(model: Model, given: Anything) -> list[Anything] | None:
@@ -129,7 +151,13 @@ def _picture_or_array(model: Model, by_name: dict[str, Anything], reading: Readi
         return pixel_sample(model, arrays, features=pieces, fill=cover, seed=reading.seed)
     if isinstance(reading.features, str):
         raise UsageError(f"features {reading.features!r} are pieces of a picture; the input {source!r} is none")
-    return array_sample(model, arrays, source=source, baseline=reading.baseline, labels=reading.features)
+    return array_sample(
+        model,
+        arrays,
+        source=source,
+        baseline=0.0 if reading.baseline is None else reading.baseline,
+        labels=reading.features,
+    )
 
 
 def _default_input(model: Model, given: Anything, source: str | None) -> str:

@@ -37,6 +37,7 @@ class Sample:
             knows how to draw; empty otherwise.
         differentiable: the tensor that stands for the source where that holds integers, such as the output of an
             embedding; None where gradients go to the source itself.
+        again: makes a sample of something else of the same kind, read in the same way; None where that is unknown.
     """
 
     arrays: Mapping[str, Array]
@@ -50,6 +51,21 @@ class Sample:
     notes: tuple[str, ...] = ()
     shown: Mapping[str, Any] = field(default_factory=dict)
     differentiable: str | None = None
+    again: "Callable[[str], Sample] | None" = None
+
+    def another(self, given: str) -> "Sample":
+        """Read something else just as this was read.
+
+        Args:
+            given: a file, a text, or of a table the number of a row.
+
+        Raises:
+            UsageError: this sample does not know how it was read.
+            InputError: what is given cannot be read.
+        """
+        if self.again is None:
+            raise UsageError(f"{self.name!r} cannot be compared with {given!r}: make it with read_sample")
+        return self.again(given)
 
     @property
     def numbers(self) -> NumericFeatures:

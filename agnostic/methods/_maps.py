@@ -22,7 +22,7 @@ class LayerMap(NamedTuple):
 
     Attributes:
         layer: the layer.
-        values: (C, h, w) float32.
+        values: (C, h, w) float32; h is 1 where its places lie along one axis.
         stored: (1, ...) the layer as the model keeps it.
         grid: where the places are among tokens; None for a layer that is a map already.
     """
@@ -37,7 +37,7 @@ def read_map(task: Task) -> LayerMap:
     """Run the model up to the layer that the task names, or else up to the best one for a class activation map.
 
     Raises:
-        UsageError: the layer is unknown, or neither a map over two axes nor tokens that have places on the input.
+        UsageError: the layer is unknown, or has no places that fit the sample's positions.
         ItemError: its map is constant.
     """
     layer = chosen_layer(task)
@@ -52,12 +52,14 @@ def chosen_layer(task: Task) -> Layer:
     """Find the layer that the task names, or else the best one for a class activation map.
 
     Raises:
-        UsageError: it is unknown, or a vector, or a map over one axis.
+        UsageError: it is unknown, or has no places that fit the sample's positions.
     """
     layer = task.model.layer(task.at or default_layer(task.model, task.targets))
-    if not _is_spread(layer):
+    is_line = task.sample.features.is_grid and not task.sample.features.is_plane
+    if not (_is_line(layer) if is_line else _is_spread(layer)):
+        axes = "one axis" if is_line else "two axes"
         raise UsageError(
-            f"layer {layer.name!r} is no map over two axes; take one that `agnostic inspect` lists as map or tokens"
+            f"layer {layer.name!r} is no map over {axes}; take one that `agnostic inspect` lists as map or tokens"
         )
     return layer
 
@@ -81,7 +83,7 @@ def grid_of(task: Task, layer: Layer, shape: tuple[int, ...], rows: int = 1) -> 
 def as_maps(stored: Array, layer: Layer, grid: TokenGrid | None) -> Array:
     """View what a layer holds, (n, ...) in its own axis order, as maps (n, C, h, w)."""
     if grid is None:
-        return np.moveaxis(stored, layer.channel_axis, 1)
+        return _as_plane(np.moveaxis(stored, layer.channel_axis, 1))
     places = stored[:, grid.places]
     return np.moveaxis(places, -1, 1).reshape(len(stored), -1, grid.height, grid.width)
 
@@ -89,11 +91,17 @@ def as_maps(stored: Array, layer: Layer, grid: TokenGrid | None) -> Array:
 def as_stored(values: Array32, found: LayerMap) -> Array:
     """Bring (n, C, h, w) back to the layer's own axes and type; special tokens stay as they are."""
     if found.grid is None:
-        moved = np.moveaxis(values, 1, found.layer.channel_axis)
+        sizes = np.moveaxis(found.stored, found.layer.channel_axis, 1).shape[2:]
+        moved = np.moveaxis(values.reshape(*values.shape[:2], *sizes), 1, found.layer.channel_axis)
         return np.ascontiguousarray(moved.astype(found.stored.dtype))
     rows: Array = np.repeat(found.stored, len(values), axis=0)
     rows[:, found.grid.places] = np.moveaxis(values.reshape(*values.shape[:2], -1), 1, -1)
     return rows
+
+
+def _as_plane(maps: Array) -> Array:
+    """View maps over one axis, (n, C, w), as maps of one line each, (n, C, 1, w)."""
+    return maps[:, :, None] if maps.ndim == 3 else maps
 
 
 def check_varies(layer: Layer, values: Array32) -> None:
@@ -111,7 +119,7 @@ def check_varies(layer: Layer, values: Array32) -> None:
 def no_map(model: Model) -> str | None:
     """Say why a model has no layer for a class activation map; None when it has."""
     try:
-        default_layer(model, (model.names.class_target(0),))
+        default_layer(model, (model.names.whole,))
     except UsageError as error:
         return str(error)
     return None
@@ -141,12 +149,23 @@ def _is_spread(layer: Layer) -> bool:
     return layer.kind == "tokens" or (layer.kind == "map" and len(layer.shape) == 3)
 
 
+def _is_line(layer: Layer) -> bool:
+    """Tell maps whose places lie along one axis, also where another one of size 1 stands before it."""
+    return layer.kind == "map" and (len(layer.shape) == 2 or (len(layer.shape) == 3 and layer.shape[1] == 1))
+
+
 def _has_places(model: Model, layer: Layer) -> bool:
     """Tell layers whose units each have a place on a grid of two axes."""
     if layer.kind == "tokens":
         # Products inside an attention are no features of a token yet, and tokens have places only on two axes.
         return layer.op not in PRODUCTS and any(len(item.shape) == 4 for item in model.inputs)
-    return _is_spread(layer) and layer.shape[1:] != (1, 1)
+    spread = _is_spread(layer) if _has_planes(model) else _is_line(layer)
+    return spread and any(size != 1 for size in layer.shape[1:])
+
+
+def _has_planes(model: Model) -> bool:
+    """Whether positions of the model's inputs form grids of two axes, as far as their own axes tell."""
+    return model.preprocess is not None or any(len(item.shape) >= 4 for item in model.inputs)
 
 
 def upstream(model: Model, target: Target) -> set[str]:
@@ -175,8 +194,17 @@ def weigh(weights: Floats, maps: Array32, shape: tuple[int, ...]) -> Array32:
 
 
 def paint(maps: npt.NDArray[np.floating], shape: tuple[int, ...]) -> Array32:
-    """Enlarge maps (n, h, w) to the positions (n, H, W)."""
+    """Enlarge maps (n, h, w) to the positions (n, H, W), or those of one line, (n, 1, w), to (n, W)."""
     from agnostic.kernels.resize import bilinear
 
-    enlarged: Array32 = bilinear(np.ascontiguousarray(maps, np.float32), (shape[0], shape[1]))
-    return enlarged
+    enlarged: Array32 = bilinear(np.ascontiguousarray(maps, np.float32), plane(shape))
+    return enlarged.reshape(len(maps), *shape)
+
+
+def plane(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Take positions along one axis for a plane of one line.
+
+    >>> plane((28,)), plane((7, 9))
+    ((1, 28), (7, 9))
+    """
+    return (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])

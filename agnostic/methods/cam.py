@@ -4,9 +4,9 @@ import numpy as np
 
 from agnostic.converters.layers import CamTail, analytic_cam
 from agnostic.engine.model import Model
-from agnostic.engine.target import Floats, Projection, Target
+from agnostic.engine.target import Floats, Target, Term
 from agnostic.errors import UsageError
-from agnostic.methods._maps import Array32, weigh
+from agnostic.methods._maps import Array32, plane, weigh
 from agnostic.methods.registry import Attribution, Task, method
 
 
@@ -52,14 +52,14 @@ def _read(task: Task, tail: CamTail) -> tuple[Array32, int]:
     fetched = task.model.run(task.sample.arrays, (tail.layer, tail.logits))
     stored, logits = fetched[tail.layer][0].astype(np.float32), fetched[tail.logits].astype(np.float64).ravel()
     channels = logits.size if tail.weights is None else tail.weights.shape[1]
-    layouts = [np.moveaxis(stored, axis, 0) for axis in (0, 2) if stored.shape[axis] == channels]
+    layouts = [np.moveaxis(stored, axis, 0) for axis in (0, -1) if stored.shape[axis] == channels]
     # Where the sizes fit both ways, only the right layout gives the model's own scores.
     maps = min(layouts, key=lambda maps: np.abs(_scores(maps, tail) - logits).max())
-    return np.ascontiguousarray(maps), logits.size
+    return np.ascontiguousarray(maps.reshape(channels, *plane(maps.shape[1:]))), logits.size
 
 
 def _scores(maps: Array32, tail: CamTail) -> Floats:
-    means = maps.mean(axis=(1, 2), dtype=np.float64)
+    means = maps.reshape(len(maps), -1).mean(axis=1, dtype=np.float64)
     scores: Floats = means if tail.weights is None or tail.bias is None else tail.weights @ means + tail.bias
     return scores
 
@@ -73,7 +73,7 @@ def _class_weights(model: Model, target: Target, tail: CamTail, classes: int) ->
     axis = model.names.class_axis if tail.logits == model.scores_tensor else 0
     weights = np.zeros(classes)
     for term in target.terms:
-        if isinstance(term, Projection) or term.tensor != tail.logits:
+        if not isinstance(term, Term) or term.tensor != tail.logits:
             raise UsageError(
                 f"cam explains sums of entries of {tail.logits!r}, not {term}; scorecam explains any target"
             )

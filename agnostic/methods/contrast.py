@@ -23,7 +23,7 @@ def against_rivals(model: Model, sample: Sample, targets: tuple[Target, ...]) ->
 
 
 def _contrasted(model: Model, target: Target, rivals: tuple[Term, ...]) -> Target:
-    scored = all(term.tensor == model.scores_tensor for term in target.terms)
+    scored = target.tensors == (model.scores_tensor,)
     weight = sum(term.weight for term in target.terms)
     if not rivals or not scored or abs(weight) < 1e-12:
         return target

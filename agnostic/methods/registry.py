@@ -230,7 +230,7 @@ class Method:
         function: what runs.
         needs: what the model has to offer.
         summary: one line.
-        needs_plane: whether it needs positions on a grid of two axes.
+        needs_plane: whether it needs positions on a grid of two axes, or, where it looks at a layer's map, of one.
         check: says why a model cannot run it, or None when it can; None where the needs say all.
     """
 

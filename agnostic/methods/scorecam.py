@@ -7,7 +7,7 @@ import numpy as np
 from agnostic.engine.sweep import Rows
 from agnostic.engine.target import Floats
 from agnostic.inputs.features import Array32
-from agnostic.methods._maps import no_map, read_map, weigh
+from agnostic.methods._maps import no_map, plane, read_map, weigh
 from agnostic.methods.registry import Attribution, Task, method
 
 Variant = Literal["centred", "paper", "interpretdl"]
@@ -50,11 +50,11 @@ def _masked_scores(task: Task, maps: Array32) -> Floats:
     from agnostic.kernels.resize import upsample_normalise
 
     features = task.sample.features
-    shape = (features.shape[0], features.shape[1])
     scores = np.empty((len(maps), len(task.targets)))
 
     def write(start: int, stop: int, rows: Rows) -> None:
-        features.mix(upsample_normalise(maps[start:stop], shape), rows)
+        masks = upsample_normalise(maps[start:stop], plane(features.shape))
+        features.mix(masks.reshape(len(masks), *features.shape), rows)
 
     for block in task.sweep(len(maps), write):
         scores[block.start : block.stop] = block.scores

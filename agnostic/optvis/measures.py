@@ -154,7 +154,7 @@ def _last(values: npt.NDArray[np.float32]) -> float | None:
 
 def _of_target(scorer: Scorer, pictures: Pictures, target: Target, seed: int, trials: int) -> list[Measures]:
     """Measure pictures of one target."""
-    against = all(term.weight < 0 for term in target.terms)
+    against = all(term.weight < 0 for term in target.entries)
     behind = scorer.parts(target) != scorer.parts(target, before=True)
     activations = scorer.scores(pictures, [target], before=against)[:, 0]
     before = scorer.scores(pictures, [target], before=True)[:, 0] if behind else np.full(len(pictures), np.nan)

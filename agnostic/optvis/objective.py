@@ -206,7 +206,7 @@ def of_target(target: Target) -> Objective:
     """
 
     def function(seen: Seen) -> Tensor:
-        return torch.stack([_term(seen, term) for term in target.terms]).sum(dim=0)
+        return torch.stack([_term(seen, term) for term in target.entries]).sum(dim=0)
 
     return Objective(function, target.name)
 

@@ -57,13 +57,13 @@ class Scorer:
     def peaks(self, pictures: Pictures, target: Target) -> Floats:
         """Give the largest value that any unit of a target has at any position: (n,)."""
         values = self.tensors(pictures, self.parts(target))
-        every = [values[term.tensor][_whole(term)] for term in target.terms]
+        every = [values[term.tensor][_whole(term)] for term in target.entries]
         found: Floats = np.max([item.reshape(len(pictures), -1).max(axis=1) for item in every], axis=0)
         return found.astype(np.float64)
 
     def parts(self, target: Target, before: bool = False) -> list[str]:
         """Name the tensors that a target is read off."""
-        return [name for term in target.terms for name in self._joined(term.tensor, before)[0]]
+        return [name for term in target.entries for name in self._joined(term.tensor, before)[0]]
 
     def parity(self, targets: Sequence[Target], seed: int) -> Parity:
         """Compare the re-import with onnxruntime on a random picture of the model's own size.
@@ -75,12 +75,14 @@ class Scorer:
         return certified(self.model, self.model.feeds({self.space.tensor: self._rows(pixels(noise))}), targets)
 
     def _read(self, values: Mapping[str, Array], target: Target, before: bool) -> Floats:
-        total: Floats = np.sum([self._term(values, term, before) for term in target.terms], axis=0)
+        total: Floats = np.sum([self._term(values, term, before) for term in target.entries], axis=0)
         return total
 
     def _term(self, values: Mapping[str, Array], term: Term | Projection, before: bool) -> Floats:
         names, axis = self._joined(term.tensor, before)
-        return term.read(np.concatenate([values[name] for name in names], axis) if len(names) > 1 else values[names[0]])
+        held = np.concatenate([values[name] for name in names], axis) if len(names) > 1 else values[names[0]]
+        found: Floats = term.of(held)
+        return found
 
     def _joined(self, tensor: str, before: bool) -> tuple[tuple[str, ...], int]:
         return preactivation_parts(self.model.proto, tensor) if before else ((tensor,), 1)

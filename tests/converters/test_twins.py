@@ -1,13 +1,15 @@
 import time
+from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import ModelProto, helper
 
 from agnostic.converters import verify
 from agnostic.converters.surgery import before_activation, before_softmax, expose, preactivation_twin
-from agnostic.converters.twins import preactivation_parts
+from agnostic.converters.twins import before_argmax, entry_before_squash, preactivation_parts
 
 SOFTMAX = {
     "softmax": ("y = Softmax<axis = -1>(h)", "h"),
@@ -202,3 +204,42 @@ def test_hostile_graphs_do_not_branch_for_ever() -> None:
     start = time.perf_counter()
     before_activation(proto, last)
     assert time.perf_counter() - start < 2
+
+
+JOINED = """
+g (float[n,3,5] x, float[n,2,5] b) => (float[n,5,5] y, float[n,5,5] t) {
+    p = Sigmoid(x) y = Concat<axis=1>(b, p) t = Transpose<perm=[0,2,1]>(y)
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "behind"),
+    [
+        ("y", (2, 4), ("x", (0, 4))),
+        ("y", (4, 0), ("x", (2, 0))),
+        ("t", (3, 2), ("x", (0, 3))),
+        ("y", (1, 0), None),  # lies in the boxes, which no squash made
+        ("p", (1, 1), ("x", (1, 1))),
+        ("x", (0, 0), None),
+    ],
+)
+def test_an_entry_behind_a_joint(graph: Any, name: str, index: tuple[int, ...], behind: Any) -> None:
+    assert entry_before_squash(graph(JOINED), name, index) == behind
+
+
+def test_an_entry_behind_a_joint_holds_what_was_squashed(graph: Any, rng: np.random.Generator) -> None:
+    x, b = rng.normal(size=(1, 3, 5)).astype(np.float32), rng.normal(size=(1, 2, 5)).astype(np.float32)
+    session = onnxruntime.InferenceSession(graph(JOINED).SerializeToString(), providers=["CPUExecutionProvider"])
+    joined = session.run(["t"], {"x": x, "b": b})[0][0]
+    for index in ((0, 2), (4, 4), (2, 3)):
+        found = entry_before_squash(graph(JOINED), "t", index)
+        assert found is not None and found[0] == "x"
+        assert joined[index] == pytest.approx(1 / (1 + np.exp(-x[0][found[1]])), abs=1e-6)
+
+
+def test_what_a_choice_was_made_from(graph: Any) -> None:
+    choice = "a = ArgMax<axis=1,keepdims=0>(x) y = Identity(a)"
+    text = f"g (float[n,3] x) => (int64[n] y, float[n,3] z) {{ {choice} z = Relu(x) }}"
+    assert before_argmax(graph(text), "y") == "x"
+    assert before_argmax(graph(text), "z") == "z"

@@ -33,7 +33,7 @@ def test_the_algebra_of_targets(target: Target, name: str, key: str, value: floa
 def test_a_free_axis_is_averaged() -> None:
     maps = np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2)
     term = Term("a", (1, None, None))
-    assert term.read(maps).tolist() == [5.5, 17.5]
+    assert term.of(maps).tolist() == [5.5, 17.5]
     assert str(term) == "a[1,:,:]"
 
 
@@ -44,4 +44,4 @@ def test_each_tensor_is_fetched_once_in_order_of_first_use() -> None:
 
 def test_half_precision_is_read_without_losing_the_sum() -> None:
     big = np.full((1, 1, 4), 60000, np.float16)
-    assert Term("a", (0, None)).read(big)[0] == np.float64(np.float16(60000))
+    assert Term("a", (0, None)).of(big)[0] == np.float64(np.float16(60000))

@@ -111,7 +111,7 @@ def test_each_platform_has_its_place(
     platform: str, variable: str, value: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AGNOSTIC_CACHE")
-    monkeypatch.setattr(cache.sys, "platform", platform)
+    monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setenv(variable, value.format(tmp=tmp_path))
     assert cache.folder() == Path(expected.format(tmp=tmp_path))

@@ -45,9 +45,8 @@ def test_nothing_travels_without_an_entry_or_a_licence() -> None:
     assert {path.name for path in (folder / "pictures").iterdir()} == {
         Path(entry["file"]).name for entry in manifest["pictures"].values()
     }
-    assert {path.name for path in folder.glob("*.onnx")} == {
-        entry["file"] for entry in manifest["models"].values() if entry["embedded"]
-    }
+    embedded = {entry["file"] for entry in manifest["models"].values() if entry["embedded"]}
+    assert {path.name for path in folder.glob("*.onnx")} == embedded
     licences = {folder / file for entry in manifest["models"].values() for file in entry["licence_files"]}
     assert licences == set((folder / "licenses").iterdir())
     assert all(entry["licence"] for group in manifest.values() for entry in group.values())

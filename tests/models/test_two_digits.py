@@ -47,6 +47,21 @@ def test_without_scraps_all_ink_lies_in_the_boxes(held_out: Digits, monkeypatch:
         assert drawn.pixels.any() and not rest.any()
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_ink_is_the_dark_half_of_a_digit_and_nothing_else(
+    held_out: Digits, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(two_digits, "_NOISE", 0.0)
+    drawn = scene(held_out, np.random.default_rng(seed))
+    rest = np.ones((SIZE, SIZE), bool)
+    for number, box in enumerate(drawn.boxes, 1):
+        own = drawn.ink[inside(box)] == number
+        np.testing.assert_array_equal(own, drawn.pixels[inside(box)] >= 64)
+        assert 0.05 < own.mean() < 0.8
+        rest[inside(box)] = False
+    assert not drawn.ink[rest].any()
+
+
 def test_scraps_change_nothing_in_the_boxes(held_out: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(two_digits, "_NOISE", 0.0)
     littered = scene(held_out, np.random.default_rng(1))

@@ -90,7 +90,7 @@ def places_of(lens: Lens, name: str) -> str:
     Raises:
         UsageError: no layer has any.
     """
-    own = lens.layers.get(lens.model.target(name).terms[0].tensor)
+    own = lens.layers.get(lens.model.target(name).entries[0].tensor)
     spatial = [layer for layer in lens.layers.values() if layer.kind != "vector" and layer.shape[-2:] != (1, 1)]
     if own in spatial:
         return own.name
@@ -105,7 +105,7 @@ def vector_of(lens: Lens, name: str) -> tuple[str, npt.NDArray[np.float32]]:
     Raises:
         UsageError: they are of several layers, at single positions, or no units of a layer.
     """
-    terms = lens.model.target(name).terms
+    terms = lens.model.target(name).entries
     layer = lens.layers.get(terms[0].tensor)
     units = [[at for at in term.index if at is not None] if isinstance(term, Term) else [] for term in terms]
     count = None if layer is None else layer.unit_count
