@@ -147,6 +147,20 @@ def visions() -> Image.Image:
     return figure([panels[:3], panels[3:]], panel_width=448)
 
 
+def summary() -> Image.Image:
+    """Draw what speaks for a cat over the embedded pictures, by what SqueezeNet sees in their pieces."""
+    found = agnostic.summarize(
+        "squeezenet", agnostic.models.picture("chelsea").parent, "normlime", "Egyptian cat", clusters=12
+    )
+    return found.summaries[0].figure()
+
+
+def tumours() -> Image.Image:
+    """Draw what the embedded model of tumours rests on, over the embedded rows."""
+    rows = agnostic.models.sample("breast_cancer")
+    return agnostic.summarize("breast-cancer", rows, "kernelshap", "malignant").summaries[0].figure(top=12)
+
+
 def boxes() -> Image.Image:
     """Explain the two boxes that the embedded detector finds on the embedded picture of two digits."""
     model, picture, targets = (
@@ -211,6 +225,9 @@ FIGURES = {
     "cat_and_coffee": lambda: demo("cat_and_coffee"),
     "cat_and_coffee.lime": lambda: demo("cat_and_coffee.lime"),
     "cat_and_coffee.gradients": lambda: explained(agnostic.load("squeezenet"), GRADIENTS, TARGETS),
+    "interpretdl": lambda: explained(agnostic.load("squeezenet"), ("lime", "smoothgrad"), TARGETS),
+    "summary": summary,
+    "summary.table": tumours,
     "sentiment": lambda: marked("sentiment", REVIEW, "lime"),
     "sentiment.methods": lambda: marked("minilm-sentiment", NOT, *WORDS, target="negative"),
     "sentiment.not": lambda: stacked([marked(model, NOT, "kernelshap", heading=model) for model in SENTIMENTS]),

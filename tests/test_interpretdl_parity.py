@@ -1,4 +1,4 @@
-"""Every line of docs/interpretdl.md, typed as it stands and run on a real model; only sample counts are smaller."""
+"""Every line of docs/interpretdl.md, run on a real model as it stands; only numbers of samples are smaller."""
 
 import re
 import shlex
@@ -9,7 +9,6 @@ import pytest
 
 from agnostic import Explanation, Summary, models
 from agnostic.cli import run
-from agnostic.cli.app import app
 from agnostic.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -111,8 +110,7 @@ def test_the_line_runs_on_a_real_model(name, priors, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", TRAINING)
 def test_a_line_on_training_names_a_command(name):
-    groups = {group.name for group in app.registered_groups} | {item.name for item in app.registered_commands}
-    if "training" not in groups:
+    if run(["training", "--help"]) != 0:
         pytest.skip("this build has no room for training runs")
     assert run([*command(name)[:2], "--help"]) == 0
 

@@ -4,7 +4,8 @@ from PIL import Image
 
 import agnostic
 from agnostic.errors import InputError, LimitError, UsageError
-from agnostic.inputs.reading import Reading
+from agnostic.inputs.array import array_sample
+from agnostic.inputs.reading import Kind, Reading
 from agnostic.inputs.several import singles
 
 
@@ -49,6 +50,60 @@ def test_arrays_are_taken_apart_along_the_batch_axis(linear, rows, tmp_path):
     assert [item.name for item in from_file][:2] == ["rows.npy row 0", "rows.npy row 1"]
     np.testing.assert_array_equal(np.concatenate([item.given for item in from_file]), rows)
     assert len(singles(model, [rows[0], rows[1]], Reading())) == 2
+
+
+def test_a_kind_of_input_takes_its_own_files_apart(linear, rows, monkeypatch):
+    """As a table does with its rows: each is then read as what it is."""
+    kind = Kind(
+        lambda model, name, given, reading: isinstance(given, str | dict),
+        lambda model, by_name, reading: array_sample(model, {"x": np.array(by_name[""]["cells"], np.float32)}),
+        lambda model, given, reading: [(f"{given} {n}", {"": {"cells": row}}) for n, row in enumerate(rows[:4])],
+    )
+    monkeypatch.setattr("agnostic.inputs.reading.KINDS", (kind,))
+    monkeypatch.setattr("agnostic.inputs.several.KINDS", (kind,))
+    found = agnostic.summarize(linear(np.array([[1.0, 0], [2.0, 0], [3.0, 0]])), "rows.table", "kernelshap", 0)
+    assert found.summaries[0].meta["samples"] == [f"rows.table {number}" for number in range(4)]
+    expected = rows[:4] * np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(found.summaries[0].arrays["weight"].reshape(4, 3), expected, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def tumours():
+    return agnostic.load("breast-cancer", device="cpu"), agnostic.models.sample("breast_cancer")
+
+
+def test_the_rows_of_a_table_are_summed_up_by_column(tumours):
+    model, table = tumours
+    found = agnostic.summarize(model, table, "kernelshap", "malignant", samples=100)
+    (summary,) = found.summaries
+    assert len(summary.meta["samples"]) == 20
+    assert "worst radius" in summary.identities and len(summary.identities) == 30
+    third = agnostic.explain(model, table, "kernelshap", "malignant", row=3, samples=100)
+    mine = summary.arrays["sample"] == 3
+    held = dict(zip(summary.arrays["feature"][mine], summary.arrays["weight"][mine], strict=True))
+    expected = dict(zip(third.meta["feature_names"], third.weights, strict=True))
+    for number, weight in held.items():
+        assert weight == pytest.approx(expected[summary.identities[number]], abs=1e-5)
+    numbers = dict(zip(third.meta["feature_names"], third.meta["shown"]["numbers"], strict=True))
+    values = dict(zip(summary.arrays["feature"][mine], summary.arrays["value"][mine], strict=True))
+    assert values[summary.identities.index("mean radius")] == pytest.approx(numbers["mean radius"], rel=1e-6)
+
+
+def test_right_answers_may_be_a_column_of_the_table(tumours):
+    model, table = tumours
+    found = agnostic.summarize(model, table, "permutation_importance", "malignant", truth="diagnosis", repeats=2)
+    assert found.summaries[0].meta["accuracy"] >= 0.9
+    with pytest.raises(UsageError, match="unknown column of right answers 'diagnosys'; did you mean 'diagnosis'"):
+        agnostic.summarize(model, table, "permutation_importance", truth="diagnosys")
+
+
+def test_trees_are_asked_about_columns_too(tumours):
+    _, table = tumours
+    model = agnostic.load("breast-cancer-trees", device="cpu")
+    (summary,) = agnostic.summarize(model, table, "ice", "malignant", only=("worst area",), rows=10).summaries
+    curves = summary.arrays["curves"][0].astype(np.float64)
+    assert summary.arrays["mean"][0, -1] > summary.arrays["mean"][0, 0]
+    np.testing.assert_allclose(summary.arrays["mean"][0], curves.mean(axis=0), atol=1e-6)
 
 
 def test_the_seed_and_the_batch_size_hold(linear, rows):

@@ -75,7 +75,7 @@ class Kind(NamedTuple):
 # a text, because some of its inputs may be words.
 KINDS: tuple[Kind, ...] = (
     Kind(series.recognises, series.series_sample),
-    Kind(table.recognises, table.table_sample),
+    Kind(table.recognises, table.table_sample, table.table_apart),
     Kind(is_text, text_sample),
 )
 

@@ -44,10 +44,10 @@ def singles(model: Model, given: Any, reading: Reading) -> list[Single]:
 
 
 def _apart(model: Model, given: Any, reading: Reading) -> Iterator[Single]:
-    for kind in KINDS:
-        if kind.apart is not None and kind.recognises(model, "", given, reading):
-            yield from (Single(name, item) for name, item in kind.apart(model, given, reading))
-            return
+    kind = next((kind for kind in KINDS if kind.recognises(model, "", given, reading)), None)
+    if kind is not None and kind.apart is not None:
+        yield from (Single(name, item) for name, item in kind.apart(model, given, reading))
+        return
     path = Path(given) if isinstance(given, str | os.PathLike) and not isinstance(given, Text) else None
     if path is not None and path.is_dir():
         yield from _in_folder(path)

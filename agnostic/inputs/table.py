@@ -105,6 +105,14 @@ def table_sample(model: Model, by_name: Mapping[str, Any], reading: "Reading") -
     )
 
 
+def table_apart(model: Model, given: Any, reading: "Reading") -> list[tuple[str, Any]]:
+    """Take a table apart into rows that `table_sample` reads one by one: (name, row) each."""
+    table = as_table(given, "the table")
+    cells = table.pick(range(table.count))
+    rows = cells if table.names is None else [[dict(zip(table.names, row, strict=True))] for row in cells]
+    return [(f"{table.origin} row {number}", row) for number, row in enumerate(rows)]
+
+
 def _split(model: Model, by_name: Mapping[str, Any]) -> tuple[Any, dict[str, Array]]:
     """Tell the table from the arrays of other inputs."""
     if "" in by_name:

@@ -74,28 +74,25 @@ def _dependence(
     moved = _moved(data, features, axes, chosen)
     longest = max(len(axis.donors) for axis in axes)
     settings = {"only": list(only), "points": points, "rows": rows} | ({"centred": centred} if name == "ice" else {})
-    categories = {columns.identities[at]: axis.categories for at, axis in zip(features, axes, strict=True)}
-    meta = {
-        **(data.meta or {}),
-        "settings": settings,
-        "rows": len(chosen),
-        "categories": {key: value for key, value in categories.items() if value is not None},
-    }
+    identities = tuple(columns.identities[feature] for feature in features)
+    named = {key: axis.categories for key, axis in zip(identities, axes, strict=True) if axis.categories is not None}
+    meta = {**(data.meta or {}), "settings": settings, "rows": len(chosen), "categories": named}
+    grid = np.stack([_padded(axis.grid, longest) for axis in axes])
+    own = np.stack([axis.own[chosen] for axis in axes])
     found = []
     for at, target in enumerate(data.targets):
-        curves = np.full((len(features), len(chosen), longest), np.nan, np.float32)
-        for place, scores in enumerate(moved):
-            curve = scores[..., at]
-            curves[place, :, : curve.shape[1]] = curve - curve[:, :1] if centred else curve
-        arrays = {
-            "grid": np.stack([_padded(axis.grid, longest) for axis in axes]),
-            "mean": curves.astype(np.float64).mean(axis=1),
-            "own": np.stack([axis.own[chosen] for axis in axes]),
-            "curves": curves,
-        }
-        identities = tuple(columns.identities[feature] for feature in features)
+        curves = _curves([scores[..., at] for scores in moved], longest, centred)
+        arrays = {"grid": grid, "mean": curves.astype(np.float64).mean(axis=1), "own": own, "curves": curves}
         found.append(Summary("dependence", name, target.name, identities, arrays, meta))
     return found
+
+
+def _curves(moved: list[Floats], longest: int, centred: bool) -> npt.NDArray[np.float32]:
+    """Put curves of several lengths together, NaN behind the last value: (F, n, longest)."""
+    curves = np.full((len(moved), len(moved[0]), longest), np.nan, np.float32)
+    for place, scores in enumerate(moved):
+        curves[place, :, : scores.shape[1]] = scores - scores[:, :1] if centred else scores
+    return curves
 
 
 def _dropped(item: Summary) -> Summary:

@@ -33,7 +33,7 @@ def _attributions(summary: Summary, dark: bool, top: int | None) -> "Image":
     valued = any(line.swarm is not None and np.isfinite(line.swarm.shares).any() for line in lines)
     return ranking(
         lines,
-        ["mean |weight|" + (" where it occurs" if any(line.note for line in lines) else "")],
+        ["mean |weight|" + (" if present" if any(line.note for line in lines) else "")],
         swarm_title="against < each input's weight > for",
         value_title="value of the feature" if valued else "",
         heading=f"{summary.method} for {short(summary.target)} over {samples} inputs",

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.engine.target import Floats
+from agnostic.engine.target import Floats, Target
 from agnostic.methods.registry import check_positive
-from agnostic.summary.columns import Columns, Swap
+from agnostic.summary.columns import Swap
 from agnostic.summary.judging import Judge, judge_of
 from agnostic.summary.record import Row, Summary
 from agnostic.summary.registry import DataSet, global_method
@@ -33,33 +33,38 @@ def permutation_importance(data: DataSet, *, repeats: int = 5) -> list[Summary]:
     columns, targets = data.columns, data.targets
     judge = judge_of(columns.model, data.truth)
     everything = (*targets, *(judge.targets if judge else ()))
-    count, features = len(columns), len(columns.identities)
-    before = np.concatenate([scores for _, _, scores in columns.scores(everything, count, _untouched)])
-    after = np.empty((features * repeats * count, len(everything)))
+    before = np.concatenate([scores for _, _, scores in columns.scores(everything, len(columns), _untouched)])
+    moved = _moved(data, everything, repeats)
+    lost, facts = _lost(judge, before[:, len(targets) :], moved[..., len(targets) :])
+    meta = {**(data.meta or {}), "settings": {"repeats": repeats}, "rows": len(columns), **facts}
+    changes = [np.abs(moved[..., at] - before[:, at]).mean(axis=2) for at in range(len(targets))]
+    return [
+        Summary(
+            "importance", "permutation_importance", target.name, columns.identities, {"change": change, **lost}, meta
+        )
+        for target, change in zip(targets, changes, strict=True)
+    ]
+
+
+def _moved(data: DataSet, targets: tuple[Target, ...], repeats: int) -> Floats:
+    """Score all rows with each feature shuffled, several times: (F, repeats, n, targets)."""
+    columns, count = data.columns, len(data.columns)
+    features = len(columns.identities)
     # One order for each feature and repeat, so that a batch may ask for any part of them.
-    orders = [_order(data.seed, feature, repeat, count) for feature in range(features) for repeat in range(repeats)]
+    orders = np.stack(
+        [_order(data.seed, feature, repeat, count) for feature in range(features) for repeat in range(repeats)]
+    )
 
     def swaps(start: int, stop: int) -> Swap:
         turn, row = np.divmod(np.arange(start, stop), count)
-        donors = np.array([orders[at][place] for at, place in zip(turn, row, strict=True)], np.intp)
-        return Swap(row, turn // repeats, donors)
+        return Swap(row, turn // repeats, orders[turn, row])
 
-    how = {"batch_size": data.batch_size, "progress": data.progress}
-    for start, stop, scores in columns.scores(everything, len(after), swaps, **how):  # type: ignore[arg-type]
-        after[start:stop] = scores
-    moved = after.reshape(features, repeats, count, -1)
-    judged = _judged(judge, before[:, len(targets) :], moved[..., len(targets) :])
-    return [
-        Summary(
-            "importance",
-            "permutation_importance",
-            target.name,
-            columns.identities,
-            {"change": np.abs(moved[..., at] - before[:, at]).mean(axis=2), **judged.arrays},
-            {**(data.meta or {}), "settings": {"repeats": repeats}, "rows": count, **judged.facts},
-        )
-        for at, target in enumerate(targets)
-    ]
+    scores = np.empty((features * repeats * count, len(targets)))
+    for start, stop, found in columns.scores(
+        targets, len(scores), swaps, batch_size=data.batch_size, progress=data.progress
+    ):
+        scores[start:stop] = found
+    return scores.reshape(features, repeats, count, -1)
 
 
 def _untouched(start: int, stop: int) -> Swap:
@@ -71,23 +76,17 @@ def _order(seed: int, feature: int, repeat: int, count: int) -> npt.NDArray[np.i
     return np.random.default_rng((seed, feature, repeat)).permutation(count)
 
 
-class _Judged:
-    """What was lost by shuffling, (F, repeats) by measure, and the measures of the untouched rows."""
-
-    def __init__(self, arrays: Mapping[str, Floats], facts: Mapping[str, float]) -> None:
-        self.arrays, self.facts = arrays, facts
-
-
-def _judged(judge: Judge | None, before: Floats, moved: Floats) -> _Judged:
+def _lost(judge: Judge | None, before: Floats, moved: Floats) -> tuple[dict[str, Floats], Mapping[str, float]]:
+    """What shuffling costs, (F, repeats) by measure, and the measures of the untouched rows."""
     if judge is None:
-        return _Judged({}, {})
+        return {}, {}
     own = judge.measure(before)
     lost: dict[str, Floats] = {}
     for name, sign in (("loss", 1), ("accuracy", -1)):
         if name in own:
             each = [[judge.measure(scores)[name] for scores in repeats] for repeats in moved]
             lost[name] = sign * (np.array(each) - own[name])
-    return _Judged(lost, own)
+    return lost, own
 
 
 def rows(summary: Summary) -> list[Row]:
@@ -104,6 +103,3 @@ def _figures(values: Mapping[str, Floats], at: int) -> Row:
     for name, held in values.items():
         figures |= {f"{name}{ending}": float(step(held[at])) for ending, step in steps.items()}
     return figures
-
-
-__all__ = ["Columns", "permutation_importance", "rows"]
