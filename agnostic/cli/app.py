@@ -131,10 +131,18 @@ def explain(
     at: Annotated[str | None, typer.Option("--at", metavar="LAYER", help="The layer to explain at.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where figures and records go.")] = Path(),
     features: Annotated[
-        str | None, typer.Option("--features", help="superpixels:N, grid:N, or a label map (.npy, .png).")
+        str | None,
+        typer.Option(
+            "--features",
+            help="A picture's: superpixels:N, grid:N, a label map (.npy, .png); a row's: columns, groups, bins:N; "
+            "a series': changes:N, windows:N, steps.",
+        ),
     ] = None,
     fill: Annotated[
-        str | None, typer.Option("--fill", help="Where a piece is off: blur, mean, noise, zero, or a colour.")
+        str | None,
+        typer.Option(
+            "--fill", help="Where a piece is off: blur, mean, noise, zero, a colour; a series': mean, line, …"
+        ),
     ] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The input to explain.")] = None,
     baseline: Annotated[
