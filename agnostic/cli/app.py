@@ -135,12 +135,18 @@ def explain(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where figures and records go.")] = Path(),
     features: Annotated[
         str | None,
-        typer.Option("--features", help="superpixels:N, grid:N, a label map; of a text: words, tokens, sentences."),
+        typer.Option(
+            "--features",
+            help="A picture's: superpixels:N, grid:N, a label map (.npy, .png); a text's: words, tokens, sentences; "
+            "a row's: columns, groups, bins:N; a series': changes:N, windows:N, steps.",
+        ),
     ] = None,
     fill: Annotated[
         str | None,
         typer.Option(
-            "--fill", help="A piece off: blur, mean, noise, zero, a colour; a word: remove, mask, unknown, pad."
+            "--fill",
+            help="Where a piece is off: of a picture blur, mean, noise, zero, a colour; of a text remove, mask, "
+            "unknown, pad; of a series mean, line, zero, noise.",
         ),
     ] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The input to explain.")] = None,

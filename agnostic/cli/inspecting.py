@@ -52,6 +52,7 @@ def as_mapping(model: Model) -> dict[str, Any]:
         "preprocess": preprocess.as_dict() if preprocess else None,
         "text": summary(model),
         "labels": list(model.labels) if model.labels else None,
+        "declared": {name: dict(section) for name, section in model.declared.items()},
         "layers": [asdict(layer) for layer in model.layers],
         "notes": [*model.notes, *notes],
     }
@@ -84,6 +85,8 @@ def _facts_table(model: Model) -> Any:
     else:
         rows.add_row("preprocess", common.plain(_preprocess_line(described["preprocess"])))
     rows.add_row("labels", common.plain(_labels_line(model)))
+    for name, section in model.declared.items():
+        rows.add_row(name, common.plain(_section_line(section)))
     return rows
 
 
@@ -95,6 +98,19 @@ def _preprocess_line(values: Mapping[str, Any] | None) -> str:
     return (
         f"{values['channels']} {values['layout']} {height}x{width} {values['resize']}, {numbers}  ({values['origin']})"
     )
+
+
+def _section_line(section: Mapping[str, Any]) -> str:
+    """Sum up what a model declares in a section: `30 columns: age, sex, fare, ...; layout NCT`."""
+    parts = []
+    for key, value in section.items():
+        if isinstance(value, Mapping | list) and value:
+            names = [str(item.get("name", "?")) if isinstance(item, Mapping) else str(item) for item in value]
+            parts.append(f"{len(value)} {key}: {', '.join(names[:3])}{', ...' * (len(names) > 3)}")
+        else:
+            text = str(value)
+            parts.append(f"{key} {text if len(text) <= 60 else text[:59] + '…'}")
+    return "; ".join(parts)
 
 
 def _labels_line(model: Model) -> str:
