@@ -68,6 +68,8 @@ def explain(
     features: str | npt.NDArray[np.int32] | None = None,
     fill: str | None = None,
     baseline: npt.ArrayLike = 0.0,
+    row: int | None = None,
+    background: Any = None,
     seed: int = 0,
     batch_size: int | None = None,
     timeout: float | None = None,
@@ -89,6 +91,8 @@ def explain(
         fill: what stands in where a piece of a picture is off: `blur`, `mean`, `noise`, `zero`, or a colour; the
             method's own choice by default.
         baseline: what stands in where an entry of another array is off.
+        row: which row of a table is explained, from 0.
+        background: rows that stand in where a column of a table is off: a file, or rows as `x` may be.
         seed: of everything random.
         batch_size: rows per run of the model.
         timeout: seconds after which a LimitError is raised.
@@ -107,7 +111,8 @@ def explain(
     with time_limit(timeout):
         opened = model if isinstance(model, Model) else load(model)
         sample = prepare(
-            opened, x, chosen, source=source, features=features, fill=fill, baseline=baseline, seed=seed
+            opened, x, chosen, source=source, features=features, fill=fill, baseline=baseline, seed=seed, row=row,
+            background=background,
         )  # fmt: skip
         found = answer(
             opened, sample, chosen, targets, settings, at=at, seed=seed, batch_size=batch_size, progress=progress
@@ -115,15 +120,14 @@ def explain(
     return found if several else found[0]
 
 
-def prepare(model: Model, x: Any, method: Method, *, fill: str | None = None, **options: Any) -> Sample:
+def prepare(model: Model, x: Any, method: Method, **options: Any) -> Sample:
     """Make the sample that a method explains, once it is known that it can run on the model.
 
     Args:
         model: the model.
         x: as for `explain`.
-        method: the method; its own choice of fill holds where none is given.
-        fill: as for `explain`.
-        **options: of `inputs.reading.read_sample`.
+        method: the method; its own choice of fill holds for a picture where none is given.
+        **options: the fields of `inputs.reading.Reading`.
 
     Raises:
         UsageError: the method cannot run on this model, with the reason; or torch is not installed.
@@ -136,7 +140,7 @@ def prepare(model: Model, x: Any, method: Method, *, fill: str | None = None, **
         raise UsageError(
             f"{method.name} cannot run on {model.name!r}: {reason}; `agnostic methods MODEL` lists what can"
         )
-    return read_sample(model, x, fill=fill or method.fill, **options)
+    return read_sample(model, x, usual_fill=method.fill, **options)
 
 
 def answer(
@@ -160,6 +164,8 @@ def answer(
         raise UsageError("the list of targets is empty")
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"--batch-size {batch_size}: expected at least 1")
+    if at is None and "gradient" in method.needs and not {"activations", "attention"} & set(method.needs):
+        at = sample.differentiable
     if at is not None and not {"activations", "gradient"} & set(method.needs):
         raise UsageError(f"{method.name} looks at no layer; drop --at {at}")
     resolved = tuple(_resolve(model, sample, item) for item in targets)
@@ -168,8 +174,8 @@ def answer(
 
 def run(method: Method, task: Task, settings: dict[str, Any]) -> list[Explanation]:
     """Run one method on a task and write the records, one per target."""
-    if method.pictures_only and not task.sample.features.is_grid:
-        raise UsageError(f"{method.name} explains pictures; use occlusion, lime or kernelshap on an array")
+    if method.needs_plane and not task.sample.features.is_plane:
+        raise UsageError(f"{method.name} explains pictures; use occlusion, lime or kernelshap here")
     started, before = time.perf_counter(), task.model.evaluations
     attribution = method.function(task, **settings)
     seconds, evaluations = time.perf_counter() - started, task.model.evaluations - before
@@ -210,9 +216,12 @@ def _record(method: Method, task: Task, found: Attribution, index: int, common: 
         "target_key": target.key,
         "score": float(task.scores[index]),
         "feature_names": list(features.names),
+        **({"shown": dict(task.sample.shown)} if task.sample.shown else {}),
         **_plain(facts),
     }
-    scored = found.weights is not None
+    scored, weights = found.weights is not None, found.weights
+    if weights is None and not features.is_grid and found.values.shape[1:] == features.shape:
+        weights = features.gather(found.values)
     return Explanation(
         values=np.ascontiguousarray(found.values[index], np.float32),
         base_value=float(found.base_values[index]),
@@ -221,9 +230,9 @@ def _record(method: Method, task: Task, found: Attribution, index: int, common: 
         meta=meta,
         picture=task.sample.picture if found.values.shape[1:] == features.shape else None,
         segments=features.labels if scored and features.is_grid else None,
-        weights=np.ascontiguousarray(found.weights[index], np.float32) if found.weights is not None else None,
+        weights=np.ascontiguousarray(weights[index], np.float32) if weights is not None else None,
         detail=np.ascontiguousarray(found.detail[index], np.float32) if found.detail is not None else None,
-        data=features.x if features.is_grid else features.x[0],
+        data=task.sample.data,
     )
 
 

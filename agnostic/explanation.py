@@ -114,10 +114,10 @@ class Explanation:
             raise InputError(f"{path}: cannot be read as an explanation: {str(error).splitlines()[0]}") from error
 
     def figure(self, *, dark: bool = False) -> "Image":
-        """Draw the explanation: the input, the map over it, and its best pieces where there are any.
+        """Draw the explanation: the input and what each of its pieces counts for.
 
         Raises:
-            UsageError: the explanation is not of a picture.
+            UsageError: there is no way to draw it, as for a plain array.
         """
         from agnostic.gallery import figure
 
@@ -139,7 +139,9 @@ class Explanation:
         return ShapExplanation(values=values, base_values=self.base_value, data=data, feature_names=names)
 
     def _repr_png_(self) -> bytes | None:
-        if self.picture is None:
+        from agnostic.gallery import is_drawn
+
+        if not is_drawn(self):
             return None
         buffer = io.BytesIO()
         self.figure().save(buffer, "PNG")
@@ -148,8 +150,10 @@ class Explanation:
     def _repr_html_(self) -> str | None:
         from html import escape
 
-        if self.picture is not None:
-            # Notebooks show HTML rather than a PNG, and a picture is worth more than its table.
+        from agnostic.gallery import is_drawn
+
+        if is_drawn(self):
+            # Notebooks show HTML rather than a PNG, and a figure is worth more than its table.
             return None
         rows = [("method", self.method), ("target", self.target), ("base value", f"{self.base_value:.4g}")]
         rows += [

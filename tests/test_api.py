@@ -178,8 +178,8 @@ def test_time_that_is_up_is_a_limit(line: Model) -> None:
 
 def test_a_method_for_pictures_refuses_rows(line: Model) -> None:
     task = Task(line, api.prepare(line, X, get("occlusion")), (line.target(0),))
-    with pytest.raises(UsageError, match="looks explains pictures; use occlusion, lime or kernelshap on an array"):
-        api.run(Method("looks", lambda task: pytest.fail("ran"), ("forward",), "", pictures_only=True), task, {})
+    with pytest.raises(UsageError, match="looks explains pictures; use occlusion, lime or kernelshap here"):
+        api.run(Method("looks", lambda task: pytest.fail("ran"), ("forward",), "", needs_plane=True), task, {})
 
 
 def test_a_methods_own_fill_holds_where_none_is_given(seeing: Model, photo: Image.Image) -> None:

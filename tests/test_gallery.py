@@ -9,6 +9,7 @@ from agnostic.draw import Panel
 from agnostic.draw.colour import BLUE, ORANGE
 from agnostic.errors import UsageError
 from agnostic.explanation import Explanation
+from agnostic.gallery import pictures
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 RAMP = np.linspace(0, 1, 60, dtype=np.float32).reshape(6, 10)
@@ -24,13 +25,13 @@ def explanation(values: Any = RAMP, target: str = "tabby, tabby cat", method: st
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What is handed to the drawing room: rows of panels, and the words around them."""
     calls: list[Any] = []
-    real = gallery.draw_figure
+    real = pictures.draw_figure
 
     def noting(rows: list[list[Panel]], **words: Any) -> Any:
         calls.append((rows, words))
         return real(rows, **words)
 
-    monkeypatch.setattr(gallery, "draw_figure", noting)
+    monkeypatch.setattr(pictures, "draw_figure", noting)
     return calls
 
 
@@ -119,6 +120,8 @@ def test_what_cannot_be_drawn_together_is_refused() -> None:
     with pytest.raises(UsageError, match="of different pictures; draw one figure for each"):
         gallery.figure([explanation(), other])
     with pytest.raises(UsageError, match=r"Explanation\(rise of 'tabby, tabby cat': 6 x 10 values\) is not of"):
+        gallery.figure([dataclasses.replace(explanation(), picture=None)])
+    with pytest.raises(UsageError, match="of different kinds of input; draw one figure for each"):
         gallery.figure([explanation(), dataclasses.replace(explanation(), picture=None)])
     same = dataclasses.replace(explanation(), picture=PICTURE.copy())
     assert gallery.figure([explanation(), same]).width > 100

@@ -117,9 +117,9 @@ def explain(
     context: typer.Context,
     model: ModelArgument,
     inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT…", help="Pictures or .npy arrays; NAME=VALUE for the model's other inputs."),
-    ],
+        list[str] | None,
+        typer.Argument(metavar="INPUT…", help="Pictures, tables or .npy arrays; NAME=VALUE for other inputs."),
+    ] = None,
     method: Annotated[
         str, typer.Option("--method", "-m", help="One of `agnostic methods`, or several: a,b,c.")
     ] = "lime",
@@ -141,6 +141,11 @@ def explain(
     ] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The input to explain.")] = None,
     baseline: Annotated[float, typer.Option("--baseline", help="Where an entry of an array is off.")] = 0.0,
+    text: Annotated[list[str] | None, typer.Option("--text", help="A text to explain; may be repeated.")] = None,
+    row: Annotated[int | None, typer.Option("--row", min=0, metavar="N", help="The row of a table, from 0.")] = None,
+    background: Annotated[
+        Path | None, typer.Option("--background", metavar="FILE", help="Rows that stand in for columns that are off.")
+    ] = None,
     dark: Annotated[bool, typer.Option("--dark", help="Draw light on dark.")] = False,
     json: Json = False,
     seed: Seed = 0,
@@ -174,9 +179,10 @@ def explain(
         allow_parity=allow_parity,
     )  # fmt: skip
     request = explaining.Request(
-        model=model, tokens=(*inputs, *context.args), methods=method, targets=tuple(target or ()), at=at, out=out,
-        features=features, fill=fill, source=source, baseline=baseline, dark=dark, as_json=json, seed=seed,
-        batch_size=batch_size, timeout=timeout, max_memory=max_memory, quiet=quiet, opening=how,
+        model=model, tokens=(*(inputs or ()), *context.args), methods=method, targets=tuple(target or ()), at=at,
+        out=out, features=features, fill=fill, source=source, baseline=baseline, texts=tuple(text or ()), row=row,
+        background=background, dark=dark, as_json=json, seed=seed, batch_size=batch_size,
+        timeout=timeout, max_memory=max_memory, quiet=quiet, opening=how,
     )  # fmt: skip
     return explaining.explain(request)
 

@@ -14,7 +14,7 @@ from agnostic.engine.model import Model
 from agnostic.engine.opening import load
 from agnostic.errors import InputError
 from agnostic.explanation import Explanation, write_whole
-from agnostic.gallery import figure, short
+from agnostic.gallery import figure, html, is_drawn, short
 from agnostic.inputs.sample import Sample
 from agnostic.methods import get
 
@@ -36,6 +36,9 @@ class Request:
     fill: str | None
     source: str | None
     baseline: float
+    texts: tuple[str, ...]
+    row: int | None
+    background: Path | None
     dark: bool
     as_json: bool
     seed: int
@@ -49,7 +52,7 @@ class Request:
 def explain(request: Request) -> int:
     """Explain every input; the exit status says whether all went well."""
     methods = [get(name.strip()) for name in request.methods.split(",") if name.strip()]
-    tokens = split_tokens(request.tokens, methods)
+    tokens = split_tokens(request.tokens, methods, request.texts)
     common.output_folder(request.out)
     with common.limits(request.timeout, request.max_memory), common.progress(request.quiet) as bars:
         model = load(request.model, **request.opening)
@@ -76,7 +79,7 @@ def _explain_one(request: Request, model: Model, tokens: Tokens, name: str, give
     for method, settings in tokens.methods:
         sample = api.prepare(
             model, given, method, source=request.source, features=request.features, fill=request.fill,
-            baseline=request.baseline, seed=request.seed,
+            baseline=request.baseline, seed=request.seed, row=request.row, background=request.background,
         )  # fmt: skip
         if not samples:
             _warn(model, sample, request.quiet)
@@ -85,7 +88,7 @@ def _explain_one(request: Request, model: Model, tokens: Tokens, name: str, give
             model, sample, method, request.targets or (None,), settings, at=request.at, seed=request.seed,
             batch_size=request.batch_size, progress=bars(f"{name} {method.name}"),
         )  # fmt: skip
-    report = _report(model, samples[0], found, _write(request, Path(name).stem, found))
+    report = _report(model, samples[0], found, _write(request, stem(name), found))
     if not request.as_json:
         _print(model, report)
     return report
@@ -110,7 +113,7 @@ def _write(request: Request, stem: str, found: Sequence[Explanation]) -> list[li
         middle = f".{slug(item.target)}" if len(targets) > 1 else ""
         records.append(request.out / f"{stem}.{item.method}{middle}.safetensors")
         item.save(records[-1])
-    return [records, _draw(request, stem, [item for item in found if item.picture is not None])]
+    return [records, _draw(request, stem, [item for item in found if is_drawn(item)])]
 
 
 def _draw(request: Request, stem: str, found: Sequence[Explanation]) -> list[Path]:
@@ -118,7 +121,11 @@ def _draw(request: Request, stem: str, found: Sequence[Explanation]) -> list[Pat
     methods = list(dict.fromkeys(item.method for item in found))
     for method in methods:
         figures.append(request.out / f"{stem}.{method}.png")
-        save_figure([item for item in found if item.method == method], figures[-1], dark=request.dark)
+        chosen = [item for item in found if item.method == method]
+        save_figure(chosen, figures[-1], dark=request.dark)
+        if (page := html(chosen)) is not None:
+            figures.append(request.out / f"{stem}.{method}.html")
+            write_whole(figures[-1], page.encode())
     if len(methods) > 1:
         figures.append(request.out / f"{stem}.all.png")
         save_figure(found, figures[-1], dark=request.dark)
@@ -181,6 +188,16 @@ def _figures_of(item: Report) -> str:
     return ", ".join(
         f"{label} {value:.3f}" if isinstance(value, float) else f"{label} {value}" for label, value in found
     )
+
+
+def stem(name: str) -> str:
+    """Turn the name of a sample into the beginning of a file name.
+
+    >>> stem("photos/cat.v2.jpg"), stem("a warm, funny film")
+    ('cat.v2', 'a-warm-funny-film')
+    """
+    last = Path(name).stem
+    return last if re.fullmatch(r"[\w.-]+", last) else slug(last)
 
 
 def slug(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from agnostic.errors import UsageError, unknown
+from agnostic.inputs.sample import Text
 from agnostic.methods import Method
 from agnostic.methods.registry import Option
 
@@ -24,7 +25,7 @@ class Tokens:
     methods: Sequence[tuple[Method, dict[str, Any]]]
 
 
-def split_tokens(tokens: Sequence[str], methods: Sequence[Method]) -> Tokens:
+def split_tokens(tokens: Sequence[str], methods: Sequence[Method], texts: Sequence[str] = ()) -> Tokens:
     """Tell inputs from the methods' own options, and read these by their types.
 
     Raises:
@@ -35,7 +36,7 @@ def split_tokens(tokens: Sequence[str], methods: Sequence[Method]) -> Tokens:
     options = [option for method in methods for option in method.options]
     plain, values = split_options(tokens, options, "`agnostic explain --help` and `agnostic methods METHOD` list them")
     own = [(method, {k: v for k, v in values.items() if k in {o.name for o in method.options}}) for method in methods]
-    return Tokens(_inputs(plain), own)
+    return Tokens(_inputs(plain, texts), own)
 
 
 def split_options(tokens: Sequence[str], options: Sequence[Option], where: str) -> tuple[list[str], dict[str, Any]]:
@@ -139,8 +140,8 @@ def _is_number(token: str) -> bool:
     return True
 
 
-def _inputs(tokens: Sequence[str]) -> dict[str, Any]:
-    """Group the inputs: each plain one is a sample, NAME=VALUE ones go with every sample."""
+def _inputs(tokens: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
+    """Group the inputs: each plain one and each text is a sample, NAME=VALUE ones go with every sample."""
     named: dict[str, str] = {}
     plain: list[str] = []
     for token in tokens:
@@ -149,8 +150,9 @@ def _inputs(tokens: Sequence[str]) -> dict[str, Any]:
             named[name] = value
         else:
             plain.append(token)
-    if not plain and not named:
-        raise UsageError("no input was given; expected a picture, a .npy array, or NAME=VALUE")
-    if not plain:
+    if not plain and not named and not texts:
+        raise UsageError("no input was given; expected a file, --text TEXT, or NAME=VALUE")
+    given: dict[str, Any] = {**{token: token for token in plain}, **{text: Text(text) for text in texts}}
+    if not given:
         return {next(iter(named.values())): named}
-    return {token: {"": token, **named} if named else token for token in plain}
+    return {name: {"": value, **named} if named else value for name, value in given.items()}

@@ -7,7 +7,7 @@ Later sources win: ONNX metadata (`agnostic.labels`, `agnostic.preprocess`), the
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,29 @@ from agnostic.errors import ModelError, UsageError
 
 SIDECAR_SUFFIX = ".agnostic.toml"
 SMALL_FILE = 8 * 2**20
+# What a text, a table, a series and an answer look like; read in `inputs/` and by the targets.
+SECTIONS = ("text", "table", "series", "answer")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is declared; None where nothing is."""
+    """What is declared; None where nothing is.
+
+    Attributes:
+        labels: class names.
+        preprocess: how pictures become inputs.
+        sections: what else is declared, by the name of the section, as it stands there; whoever knows the kind of input
+            or output checks it.
+    """
 
     labels: tuple[str, ...] | None = None
     preprocess: Preprocess | None = None
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def over(self, below: "Facts") -> "Facts":
         """Let these facts win over others."""
-        return Facts(self.labels or below.labels, self.preprocess or below.preprocess)
+        sections = {**below.sections, **self.sections}
+        return Facts(self.labels or below.labels, self.preprocess or below.preprocess, sections)
 
 
 def gather(proto: onnx.ModelProto, path: Path | None) -> Facts:
@@ -60,25 +71,35 @@ def from_metadata(proto: onnx.ModelProto) -> Facts:
     if "agnostic.preprocess" in entries:
         values = _json(entries["agnostic.preprocess"], "metadata agnostic.preprocess")
         preprocess = from_mapping(_mapping(values, "metadata agnostic.preprocess"), "metadata")
-    return Facts(labels, preprocess)
+    named = {name: f"metadata agnostic.{name}" for name in SECTIONS if f"agnostic.{name}" in entries}
+    return Facts(
+        labels,
+        preprocess,
+        {name: _mapping(_json(entries[f"agnostic.{name}"], origin), origin) for name, origin in named.items()},
+    )
 
 
 def from_sidecar(path: Path) -> Facts:
-    """Read a sidecar: `labels` (a list, or the name of a text or JSON file beside it) and `[preprocess]`."""
+    """Read a sidecar: `labels` (a list, or the name of a text or JSON file beside it), `[preprocess]` and sections."""
     try:
         content = tomllib.loads(_read(path))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path.name}: not valid TOML: {error}") from error
-    unknown = sorted(set(content) - {"labels", "preprocess"})
+    known = ("labels", "preprocess", *SECTIONS)
+    unknown = sorted(set(content) - set(known))
     if unknown:
-        raise UsageError(f"{path.name}: unknown key {unknown[0]!r}; known: labels, preprocess")
+        raise UsageError(f"{path.name}: unknown key {unknown[0]!r}; known: {', '.join(known)}")
     labels = content.get("labels")
     if isinstance(labels, str):
         labels = read_labels(path.parent / labels)
     elif labels is not None:
         labels = as_labels(labels, path.name)
     preprocess = content.get("preprocess")
-    return Facts(labels, from_mapping(_mapping(preprocess, path.name), path.name) if preprocess is not None else None)
+    return Facts(
+        labels,
+        from_mapping(_mapping(preprocess, path.name), path.name) if preprocess is not None else None,
+        {name: _mapping(content[name], f"{path.name} [{name}]") for name in SECTIONS if name in content},
+    )
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ class Model:
         inputs, outputs: the graph's, weights left out.
         labels: class names, if declared.
         preprocess: how pictures become inputs, if declared.
+        declared: what else the model says of its inputs and answers, section by section (see `engine.facts`).
+        path: the file, where it came from one; files it refers to lie beside it.
         proto: the graph itself, with all weights inline.
     """
 
@@ -57,6 +59,7 @@ class Model:
         self.outputs = tuple(tensor_of(value) for value in self.proto.graph.output)
         self.labels = facts.labels
         self.preprocess = facts.preprocess
+        self.declared = facts.sections
         self.device: Device = device
         self._runner = BatchRunner(self.proto, device)
         self._tails: dict[tuple[str, ...], BatchRunner] = {}

@@ -26,9 +26,15 @@ class Tensor:
         """Whether it holds integers."""
         return bool(np.issubdtype(self.dtype, np.integer))
 
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds strings."""
+        return self.dtype == np.dtype(object)
+
     def __str__(self) -> str:
         """Write it as `image float32 [batch, 3, 224, 224]`."""
-        return f"{self.name} {self.dtype} [{', '.join(map(str, self.shape))}]"
+        kind = "string" if self.is_text else self.dtype
+        return f"{self.name} {kind} [{', '.join(map(str, self.shape))}]"
 
 
 def tensor_of(value: onnx.ValueInfoProto) -> Tensor:
@@ -69,20 +75,35 @@ def class_axis_of(shape: tuple[int | None, ...], labels: int) -> int:
 
 def fitted(item: Tensor, given: Any) -> Array:
     """Cast one input, after checking its axes against the declaration."""
+    if item.is_text:
+        return _texts(item, given)
     try:
         value: Array = np.asarray(given)
     except ValueError as error:
         raise InputError(f"input {item}: the rows are not equally long; give a full array") from error
     if value.dtype.kind in "OUSTMmc":
         raise InputError(f"input {item}: got an array of dtype {value.dtype}; give numbers")
+    _check_axes(item, value)
+    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+        raise InputError(f"input {item}: the array holds NaN or infinite values; clean it first")
+    return as_dtype(value, item.dtype)
+
+
+def _texts(item: Tensor, given: Any) -> Array:
+    """Check what goes into an input of strings: an array of dtype object."""
+    value: Array = np.asarray(given, object)
+    if not all(isinstance(text, str) for text in value.ravel()):
+        raise InputError(f"input {item}: expected strings, got {type(next(iter(value.ravel()), None)).__name__}")
+    _check_axes(item, value)
+    return value
+
+
+def _check_axes(item: Tensor, value: Array) -> None:
     if value.ndim != len(item.shape):
         raise InputError(f"input {item}: expected {len(item.shape)} axes, got shape {list(value.shape)}")
     for axis, (size, expected) in enumerate(zip(value.shape, item.shape, strict=False)):
         if axis and isinstance(expected, int) and expected > 0 and size != expected:
             raise InputError(f"input {item}: expected size {expected} along axis {axis}, got shape {list(value.shape)}")
-    if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
-        raise InputError(f"input {item}: the array holds NaN or infinite values; clean it first")
-    return as_dtype(value, item.dtype)
 
 
 def repeated(value: Array, rows: int) -> Array:

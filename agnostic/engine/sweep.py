@@ -4,7 +4,7 @@ Every perturbation method runs through here, so memory stays bounded (nothing ke
 run halves its batch, and the answers do not depend on the batch size.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,10 +17,13 @@ from agnostic.engine.runtime import OutOfMemoryError, as_dtype
 from agnostic.engine.target import Array, Floats, Target
 from agnostic.errors import ItemError
 
-# Larger batches are no faster on a CPU, whose caches their hidden layers leave, and cost memory.
-DEFAULT_BATCH = 4
+# Larger batches are no faster on a CPU, whose caches their hidden layers leave, and cost memory. Rows of a few numbers
+# are no work: there the call costs more than the row, so a batch holds about this many numbers.
+DEFAULT_BATCH, MOST_ROWS, NUMBERS = 4, 1024, 2**14
 
 Write = Callable[[int, int, npt.NDArray[np.float32]], None]
+Rows = Mapping[str, Array]
+WriteRows = Callable[[int, int, Rows], None]
 Progress = Callable[[int, int], None]
 
 
@@ -30,14 +33,16 @@ class Perturbation:
 
     Attributes:
         count: how many there are.
-        write: `write(start, stop, out)` writes perturbations start..stop into `out` (stop - start, *input shape)
-            float32; number i is the same whatever batch it is asked for in.
+        write: `write(start, stop, rows)` writes perturbations start..stop into `rows`, by input name
+            (stop - start, *input shape); number i is the same whatever batch it is asked for in.
+        inputs: the inputs that are written, and the type of element that they are written in.
         boxes: (count, axes, 2) start and stop of the region each one changes, where it is a box; what lies outside
             is untouched.
     """
 
     count: int
-    write: Write
+    write: WriteRows
+    inputs: Mapping[str, npt.DTypeLike]
     boxes: npt.NDArray[np.int64] | None = None
 
 
@@ -52,7 +57,6 @@ class Block(NamedTuple):
 def sweep(
     model: Model,
     arrays: Mapping[str, Array],
-    source: str,
     perturbation: Perturbation,
     targets: Sequence[Target],
     *,
@@ -64,8 +68,7 @@ def sweep(
     Args:
         model: the model.
         arrays: the sample: one row per input.
-        source: the input that is perturbed; the others are repeated.
-        perturbation: what to write into it.
+        perturbation: what to write, and into which inputs; the others are repeated.
         targets: what to read off.
         batch_size: rows per run; halved for good when a run asks for more memory than there is.
         progress: called with (done, count) after each batch.
@@ -74,22 +77,23 @@ def sweep(
         ItemError: a score is NaN or infinite, or a target is the same under every perturbation.
         LimitError: the deadline passed, or a single row does not fit into memory.
     """
-    size = max(1, min(batch_size or DEFAULT_BATCH, perturbation.count))
-    buffer = np.empty((size, *arrays[source].shape[1:]), np.float32)
+    size = max(1, min(batch_size or usual_batch(arrays, perturbation.inputs), perturbation.count))
+    buffers = {name: np.empty((size, *arrays[name].shape[1:]), dtype) for name, dtype in perturbation.inputs.items()}
     watch = _Watch(targets)
     start = 0
     while start < perturbation.count:
         if (deadline := current()) is not None:
             deadline.check()
         stop = min(start + size, perturbation.count)
-        perturbation.write(start, stop, buffer[: stop - start])
+        rows = {name: buffer[: stop - start] for name, buffer in buffers.items()}
+        perturbation.write(start, stop, rows)
         try:
-            scores = model.score_feeds(_rows(model, arrays, source, buffer[: stop - start]), targets)
+            scores = model.score_feeds(_feeds(model, arrays, rows, stop - start), targets)
         except OutOfMemoryError:
             if size == 1:
                 raise
             size = (size + 1) // 2
-            buffer = buffer[:size].copy()
+            buffers = {name: buffer[:size].copy() for name, buffer in buffers.items()}
             continue
         watch.see(scores)
         yield Block(start, stop, scores)
@@ -99,14 +103,41 @@ def sweep(
     watch.finish(perturbation.count)
 
 
-def _rows(model: Model, arrays: Mapping[str, Array], source: str, batch: npt.NDArray[np.float32]) -> dict[str, Array]:
-    rows = {
-        name: value if name not in model.batched_inputs else np.repeat(value, len(batch), axis=0)
+def usual_batch(arrays: Mapping[str, Array], inputs: Iterable[str]) -> int:
+    """How many rows to run at once where nobody says: few large ones, or many small ones.
+
+    >>> usual_batch({"image": np.zeros((1, 3, 224, 224))}, ["image"]), usual_batch({"row": np.zeros((1, 30))}, ["row"])
+    (4, 546)
+    """
+    largest = max(int(arrays[name][0].size) for name in inputs)
+    return max(DEFAULT_BATCH, min(MOST_ROWS, NUMBERS // max(largest, 1)))
+
+
+def _feeds(model: Model, arrays: Mapping[str, Array], rows: Rows, count: int) -> dict[str, Array]:
+    """What the graph eats: the rows that were written, and the other inputs repeated."""
+    rest = {
+        name: value if name not in model.batched_inputs else np.repeat(value, count, axis=0)
         for name, value in arrays.items()
-        if name != source
+        if name not in rows
     }
-    rows[source] = as_dtype(batch, arrays[source].dtype)
-    return rows
+    return {**rest, **{name: as_dtype(value, arrays[name].dtype) for name, value in rows.items()}}
+
+
+def over_draws(blocks: Iterable[Block], draws: int) -> Iterator[Block]:
+    """Average the scores of every `draws` rows that belong together, as far as they have come.
+
+    >>> blocks = [Block(0, 3, np.array([[1.0], [3], [5]])), Block(3, 4, np.array([[7.0]]))]
+    >>> [(block.start, block.stop, block.scores.tolist()) for block in over_draws(blocks, 2)]
+    [(0, 1, [[2.0]]), (1, 2, [[6.0]])]
+    """
+    done, held = 0, np.empty((0, 0))
+    for block in blocks:
+        held = np.concatenate([held, block.scores]) if held.size else block.scores
+        whole = len(held) // draws
+        if whole:
+            means = held[: whole * draws].reshape(whole, draws, -1).mean(axis=1)
+            yield Block(done, done + whole, means)
+            done, held = done + whole, held[whole * draws :]
 
 
 class _Watch:

@@ -11,7 +11,7 @@ from agnostic.engine.model import Model
 from agnostic.engine.signature import Tensor
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, UsageError
-from agnostic.inputs.features import Features
+from agnostic.inputs.features import NumericFeatures
 from agnostic.inputs.sample import Sample
 
 LARGEST_ARRAY = 2**28
@@ -96,7 +96,9 @@ def array_sample(
         raise UsageError(f"baseline: shape {list(np.shape(baseline))} does not fit the input {list(x.shape)}") from None
     groups = np.arange(x.size).reshape(x.shape[1:]) if labels is None else np.asarray(labels)
     names = feature_names(groups)
-    features = Features(x, fill, groups.astype(np.int32), lambda out: out[:, None], names, False)
+    features = NumericFeatures(
+        source=source, x=x, fill=fill, labels=groups.astype(np.int32), view=lambda out: out[:, None], names=names
+    )
     return Sample(arrays, source, features, name, notes=notes)
 
 

@@ -15,7 +15,7 @@ from agnostic.engine.signature import Tensor
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, unknown
 from agnostic.inputs.array import complete, feature_names, one_row
-from agnostic.inputs.features import Features
+from agnostic.inputs.features import NumericFeatures
 from agnostic.inputs.fills import fill_for
 from agnostic.inputs.picture import Pixels, on_white, open_picture
 from agnostic.inputs.regions import Labels, regions
@@ -108,7 +108,8 @@ def image_sample(
     arrays, more = complete(model, {**given, **_rows(model, others or {})})
     rgb = _to_rgb(pixels)
     labels = regions(features, rgb)
-    sample_features = Features(
+    sample_features = NumericFeatures(
+        source=tensor.name,
         x=preprocess.planes(pixels),
         fill=fill_for(fill, pixels, labels, preprocess, seed),
         labels=labels,
@@ -152,7 +153,10 @@ def pixel_sample(
     rgb = _to_rgb(pixels)
     labels = regions(features, rgb)
     filler = fill_for(fill, pixels, labels, preprocess, seed)
-    sample_features = Features(x, filler, labels, preprocess.channels_first, feature_names(labels), True)
+    sample_features = NumericFeatures(
+        source=source, x=x, fill=filler, labels=labels, view=preprocess.channels_first, names=feature_names(labels),
+        is_grid=True,
+    )  # fmt: skip
     refill = partial(_refill, pixels, labels, preprocess)
     return Sample(feeds, source, sample_features, "array", rgb, rgb, refill, (*notes, *more))
 

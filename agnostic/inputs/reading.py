@@ -1,9 +1,14 @@
-"""Whatever a user gives, turned into a sample: a path, a picture, pixels, or the arrays that the model eats."""
+"""Whatever a user gives, turned into a sample by the first kind of input that recognises it.
+
+A kind is a pair of functions: `recognises(model, name, given, reading)` and `sample(model, given, reading)`. Kinds that
+a file or a declaration tells for certain are asked first; a picture is what is left of files, an array of values.
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,35 +27,70 @@ DEFAULT_FEATURES = "superpixels"
 DEFAULT_FILL = "blur"
 
 
-def read_sample(
-    model: Model,
-    given: Anything,
-    *,
-    source: str | None = None,
-    features: str | npt.NDArray[np.int32] | None = None,
-    fill: str | None = None,
-    baseline: npt.ArrayLike = 0.0,
-    seed: int = 0,
-) -> Sample:
+@dataclass(frozen=True)
+class Reading:
+    """How what is given is to be read.
+
+    Attributes:
+        source: the input that is explained; the first picture, else the first input given, by default.
+        features: the pieces; what they may be depends on the kind of input (a picture's: see `inputs.regions`).
+        fill: what stands in where a piece is off, as the user wants it (a picture's: see `inputs.fills`).
+        usual_fill: what stands in for a piece of a picture where the user says nothing.
+        baseline: what stands in where an entry of another array is off.
+        seed: of everything random.
+        row: which row of a file of rows, from 0.
+        background: rows that stand in where a column is off: a file or an array.
+    """
+
+    source: str | None = None
+    features: str | npt.NDArray[np.int32] | None = None
+    fill: str | None = None
+    usual_fill: str = DEFAULT_FILL
+    baseline: npt.ArrayLike = 0.0
+    seed: int = 0
+    row: int | None = None
+    background: Anything = None
+
+
+class Kind(NamedTuple):
+    """One kind of input that is no picture and no plain array."""
+
+    recognises: Callable[[Model, str, Anything, Reading], bool]
+    sample: Callable[[Model, Mapping[str, Anything], Reading], Sample]
+
+
+KINDS: tuple[Kind, ...] = ()
+
+
+def read_sample(model: Model, given: Anything, reading: Reading | None = None, **how: Any) -> Sample:
     """Make the sample that fits what is given and the model.
 
     Args:
         model: the model.
         given: a path (picture or .npy), a PIL image, pixels (uint8), the array of the explained input, or any of
             these by input name ("" is the input that fits).
-        source: the input that is explained; the first picture, else the first input given, by default.
-        features: the pieces of a picture (see `inputs.regions`); groups of entries for other arrays.
-        fill: what stands in where a piece of a picture is off (see `inputs.fills`).
-        baseline: what stands in where an entry of another array is off.
-        seed: of the noise fill.
+        reading: how to read it.
+        **how: the fields of `Reading`, where none is given.
 
     Raises:
         InputError: what is given cannot be read or does not fit the model.
-        UsageError: an unknown input, feature or fill.
+        UsageError: an unknown input, feature or fill, or a setting that this kind of input does not have.
     """
+    reading = reading or Reading(**how)
     by_name = dict(given) if isinstance(given, Mapping) else {"": given}
     if not by_name:
         raise InputError("no input was given; expected a picture, an array, or one of them per input name")
+    for kind in KINDS:
+        if any(kind.recognises(model, name, value, reading) for name, value in by_name.items()):
+            return kind.sample(model, by_name, reading)
+    return _picture_or_array(model, by_name, reading)
+
+
+def _picture_or_array(model: Model, by_name: dict[str, Anything], reading: Reading) -> Sample:
+    if reading.row is not None or reading.background is not None:
+        option = "--row" if reading.row is not None else "--background"
+        raise UsageError(f"{option} goes with a table; give a .csv or .parquet file, or drop it")
+    source = reading.source
     if "" in by_name:
         value = by_name.pop("")
         by_name = {_default_input(model, value, source): value, **by_name}
@@ -64,16 +104,18 @@ def read_sample(
         raise UsageError(f"the input {source!r} is to be explained but was not given")
     others = {name: _array(model, name, value) for name, value in by_name.items() if name != source}
     value = by_name[source]
-    pieces: str | npt.NDArray[np.int32] = DEFAULT_FEATURES if features is None else features
-    cover = fill or DEFAULT_FILL
+    pieces: str | npt.NDArray[np.int32] = DEFAULT_FEATURES if reading.features is None else reading.features
+    cover = reading.fill or reading.usual_fill
     if _is_picture(model, source, value):
-        return image_sample(model, value, source=source, others=others, features=pieces, fill=cover, seed=seed)
+        return image_sample(
+            model, value, source=source, others=others, features=pieces, fill=cover, seed=reading.seed
+        )  # fmt: skip
     arrays = {source: _array(model, source, value), **others}
     if _eats_pictures(model, _tensor(model, source)):
-        return pixel_sample(model, arrays, features=pieces, fill=cover, seed=seed)
-    if isinstance(features, str):
-        raise UsageError(f"features {features!r} are pieces of a picture; the input {source!r} is none")
-    return array_sample(model, arrays, source=source, baseline=baseline, labels=features)
+        return pixel_sample(model, arrays, features=pieces, fill=cover, seed=reading.seed)
+    if isinstance(reading.features, str):
+        raise UsageError(f"features {reading.features!r} are pieces of a picture; the input {source!r} is none")
+    return array_sample(model, arrays, source=source, baseline=reading.baseline, labels=reading.features)
 
 
 def _default_input(model: Model, given: Anything, source: str | None) -> str:

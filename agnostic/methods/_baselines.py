@@ -38,7 +38,7 @@ def baseline(task: Task, kind: str, number: int = 0) -> Array32:
     if kind == "zero":
         return np.zeros_like(task.origin)
     stored = np.empty((1, *task.sample.arrays[task.sample.source].shape[1:]), np.float32)
-    task.sample.features.view(stored)[0] = _over_positions(task, kind, number)
+    task.sample.numbers.view(stored)[0] = _over_positions(task, kind, number)
     if task.at is None:
         held: Array32 = stored[0]
         return held
@@ -48,7 +48,7 @@ def baseline(task: Task, kind: str, number: int = 0) -> Array32:
 
 def _over_positions(task: Task, kind: str, number: int) -> Array32:
     """Make a baseline of the input: (C, *positions)."""
-    features, refill = task.sample.features, task.sample.refill
+    features, refill = task.sample.numbers, task.sample.refill
     if kind == "fill":
         return features.fill
     seed = int(np.random.SeedSequence([task.seed, number]).generate_state(1)[0])

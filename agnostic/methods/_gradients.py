@@ -51,7 +51,7 @@ def attribution(
 def _placed(task: Task, found: Array32, channels: Literal["sum", "largest"]) -> Array32:
     """Bring (targets, *source axes) to the sample's positions, or where a layer has none in it, to the layer's own."""
     if task.at is None:
-        return _over_channels(task.sample.features.view(found), channels)
+        return _over_channels(task.sample.numbers.view(found), channels)
     layer = task.model.layer(task.at)
     if layer.kind == "vector":
         return found

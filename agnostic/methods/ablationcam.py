@@ -16,7 +16,7 @@ from agnostic.methods.registry import Attribution, Task, method
     "ablationcam",
     needs=("forward", "activations"),
     summary="The channels of a layer, weighted by how far the score falls without them.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def ablationcam(task: Task) -> Attribution:

@@ -16,7 +16,7 @@ from agnostic.methods.registry import Attribution, Task, check_positive, method
     "blur_ig",
     needs=("gradient",),
     summary="The gradient summed up while the picture comes into focus: no baseline colour to choose.",
-    pictures_only=True,
+    needs_plane=True,
 )
 def blur_ig(task: Task, *, steps: int = 50, sigma: float = 0.22, gradient_of: GradientOf = "logit") -> Attribution:
     """Integrate the gradient along the path of Gaussian blurs (Xu, Venugopalan & Sundararajan 2020).
@@ -100,7 +100,7 @@ def _planes(task: Task, stored: Array32) -> Array32:
         UsageError: the layer is no map over two axes.
     """
     if task.at is None:
-        seen: Array32 = task.sample.features.view(stored)[0]
+        seen: Array32 = task.sample.numbers.view(stored)[0]
         return seen
     layer = task.model.layer(task.at)
     if layer.kind != "map" or len(layer.shape) != 3:

@@ -21,7 +21,7 @@ def _obstacle(model: Model) -> str | None:
     "cam",
     needs=("activations",),
     summary="The exact share of each place in the score; for mean + linear classifiers, one pass.",
-    pictures_only=True,
+    needs_plane=True,
     check=_obstacle,
 )
 def cam(task: Task) -> Attribution:

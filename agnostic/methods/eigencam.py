@@ -10,7 +10,7 @@ from agnostic.methods.registry import Attribution, Task, method
     "eigencam",
     needs=("activations",),
     summary="The strongest pattern in a layer, whatever the class; needs one pass.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def eigencam(task: Task) -> Attribution:

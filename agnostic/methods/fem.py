@@ -10,7 +10,7 @@ from agnostic.methods.registry import Attribution, Task, check_positive, method
     "fem",
     needs=("activations",),
     summary="The places where the channels of a layer are unusually strong, whatever the class; needs one pass.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def fem(task: Task, *, deviations: float = 1.0) -> Attribution:

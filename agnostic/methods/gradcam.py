@@ -10,7 +10,7 @@ from agnostic.methods.registry import Attribution, Task, method
     "gradcam",
     needs=("gradient", "activations"),
     summary="The channels of a layer, weighted by their mean gradient; one pass.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def gradcam(task: Task, *, signed: bool = False, gradient_of: GradientOf = "logit") -> Attribution:

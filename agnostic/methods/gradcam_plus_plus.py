@@ -9,7 +9,7 @@ from agnostic.methods.registry import Attribution, Task, method
     "gradcam++",
     needs=("gradient", "activations"),
     summary="The channels of a layer, weighted by positive gradients; for several objects of one class.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def gradcam_plus_plus(task: Task) -> Attribution:

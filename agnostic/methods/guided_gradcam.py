@@ -16,7 +16,7 @@ def _obstacle(model: Model) -> str | None:
     "guided_gradcam",
     needs=("gradient", "activations"),
     summary="Guided backpropagation, kept where Grad-CAM is lit: sharp and of the target.",
-    pictures_only=True,
+    needs_plane=True,
     check=_obstacle,
 )
 def guided_gradcam(task: Task, *, gradient_of: GradientOf = "logit") -> Attribution:
@@ -32,7 +32,7 @@ def guided_gradcam(task: Task, *, gradient_of: GradientOf = "logit") -> Attribut
     found = at_layer(task, gradient_of)
     coarse = painted(task, found.layer, fold(mean_weights(found), found.maps[0]))
     sharp = at_input(task, gradient_of, "guided")
-    pixels = task.sample.features.view(sharp)
+    pixels = task.sample.numbers.view(sharp)
     pixels *= coarse.values[:, None]
     values = abs(pixels).max(axis=1)
     return coarse._replace(values=values, detail=sharp)

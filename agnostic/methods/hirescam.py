@@ -10,7 +10,7 @@ from agnostic.methods.registry import Attribution, Task, method
     "hirescam",
     needs=("gradient", "activations"),
     summary="The entries of a layer, each times its own gradient: only places the score depends on.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def hirescam(task: Task, *, signed: bool = False, gradient_of: GradientOf = "logit") -> Attribution:

@@ -12,7 +12,7 @@ from agnostic.methods.registry import Attribution, Task, method
     "layercam",
     needs=("gradient", "activations"),
     summary="The entries of a layer, weighted by their positive gradients; sharp at early layers too.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def layercam(task: Task, *, gradient_of: GradientOf = "logit") -> Attribution:

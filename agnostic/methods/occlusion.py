@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from agnostic.engine.sweep import Block
+from agnostic.engine.sweep import Block, Rows
 from agnostic.engine.target import Floats
 from agnostic.errors import UsageError
-from agnostic.inputs.features import Array32, Features
+from agnostic.inputs.features import Features, Keep
 from agnostic.methods.registry import Attribution, Task, method
 
 Sizes = tuple[int, ...]
@@ -52,8 +52,8 @@ def _by_windows(task: Task, boxes: Boxes) -> Attribution:
 
     features = task.sample.features
 
-    def write(start: int, stop: int, out: Array32) -> None:
-        features.erase(boxes[start:stop], out)
+    def write(start: int, stop: int, rows: Rows) -> None:
+        features.erase(boxes[start:stop], rows)
 
     falls = _falls(task, len(boxes), task.sweep(len(boxes), write, boxes))
     values = spread(falls, boxes, features.shape).values
@@ -64,12 +64,12 @@ def _by_windows(task: Task, boxes: Boxes) -> Attribution:
 def _by_segments(task: Task) -> Attribution:
     features = task.sample.features
 
-    def write(start: int, stop: int, out: Array32) -> None:
+    def without(start: int, stop: int) -> Keep:
         keep = np.ones((stop - start, features.count), np.bool_)
         keep[np.arange(stop - start), np.arange(start, stop)] = False
-        features.blend(keep, out)
+        return keep
 
-    falls = _falls(task, features.count, task.sweep(features.count, write))
+    falls = _falls(task, features.count, task.sweep_patterns(features.count, without))
     weights = falls.T.astype(np.float32)
     facts = [{"by": "segments", "passes": features.count}] * len(weights)
     return Attribution(features.paint(weights), np.full(len(weights), np.nan), weights, facts)

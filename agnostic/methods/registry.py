@@ -21,9 +21,10 @@ import numpy.typing as npt
 from agnostic.engine.autograd import GradientOf
 from agnostic.engine.gradients import GradientBlock, Parity, Points, certified, gradient_sweep, random_parity
 from agnostic.engine.model import Model
-from agnostic.engine.sweep import Block, Perturbation, Progress, sweep
+from agnostic.engine.sweep import Block, Perturbation, Progress, Rows, WriteRows, over_draws, sweep
 from agnostic.engine.target import Floats, Target
 from agnostic.errors import UsageError, unknown
+from agnostic.inputs.features import Keep
 from agnostic.inputs.sample import Sample
 
 if TYPE_CHECKING:
@@ -92,24 +93,42 @@ class Task:
         scores: Floats = next(replace(self, progress=None).sweep_features(keep)).scores[0]
         return scores
 
-    def sweep(
-        self, count: int, write: Callable[[int, int, npt.NDArray[np.float32]], None], boxes: Any = None
-    ) -> Iterator[Block]:
+    def sweep(self, count: int, write: WriteRows, boxes: Any = None) -> Iterator[Block]:
         """Score `count` changed inputs batch by batch; see `engine.sweep.sweep` and `engine.sweep.Perturbation`."""
         return sweep(
             self.model,
             self.sample.arrays,
-            self.sample.source,
-            Perturbation(count, write, boxes),
+            Perturbation(count, write, self.sample.features.inputs, boxes),
             self.targets,
             batch_size=self.batch_size,
             progress=self.progress,
         )
 
-    def sweep_features(self, keep: npt.NDArray[np.bool_]) -> Iterator[Block]:
+    def sweep_features(self, keep: Keep) -> Iterator[Block]:
         """Score inputs with features on or off: keep is (n, features) bool."""
+        return self.sweep_patterns(len(keep), lambda start, stop: keep[start:stop])
+
+    def sweep_patterns(self, count: int, pattern: Callable[[int, int], Keep]) -> Iterator[Block]:
+        """Score patterns of features that are made when they are needed.
+
+        Where there are several ways to be off, each pattern is run with each of them and gets the mean of their scores.
+
+        Args:
+            count: how many patterns.
+            pattern: `pattern(start, stop)` gives (stop - start, features) bool, True where a feature stays; number i is
+                the same whatever range it is asked for in.
+        """
         features = self.sample.features
-        return self.sweep(len(keep), lambda start, stop, out: features.blend(keep[start:stop], out))
+        draws = features.draws
+
+        def write(start: int, stop: int, rows: Rows) -> None:
+            first = start // draws
+            numbers = np.arange(start, stop)
+            keep = pattern(first, -(-stop // draws))[numbers // draws - first]
+            features.blend(keep, rows, numbers % draws if draws > 1 else None)
+
+        blocks = self.sweep(count * draws, write)
+        return blocks if draws == 1 else over_draws(blocks, draws)
 
     @cached_property
     def parity(self) -> Parity:
@@ -197,7 +216,7 @@ class Method:
         function: what runs.
         needs: what the model has to offer.
         summary: one line.
-        pictures_only: whether it needs positions on a grid.
+        needs_plane: whether it needs positions on a grid of two axes.
         check: says why a model cannot run it, or None when it can; None where the needs say all.
     """
 
@@ -205,7 +224,7 @@ class Method:
     function: Function
     needs: tuple[Need, ...]
     summary: str
-    pictures_only: bool = False
+    needs_plane: bool = False
     check: Callable[[Model], str | None] | None = None
     fill: str = "blur"
     options: tuple[Option, ...] = field(default=())
@@ -247,7 +266,7 @@ def method(
     *,
     needs: tuple[Need, ...],
     summary: str,
-    pictures_only: bool = False,
+    needs_plane: bool = False,
     check: Callable[[Model], str | None] | None = None,
     fill: str = "blur",
 ) -> Callable[[Function], Function]:
@@ -257,7 +276,7 @@ def method(
         if name in _METHODS:
             raise ValueError(f"the method {name!r} is registered twice")
         options = options_of(function)
-        _METHODS[name] = Method(name, function, needs, summary, pictures_only, check, fill, options)
+        _METHODS[name] = Method(name, function, needs, summary, needs_plane, check, fill, options)
         return function
 
     return register

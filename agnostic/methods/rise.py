@@ -4,9 +4,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from agnostic.engine.sweep import Rows
 from agnostic.engine.target import Floats
 from agnostic.errors import UsageError
-from agnostic.inputs.features import Array32
+from agnostic.inputs.features import Keep
 from agnostic.methods.registry import Attribution, Task, check_positive, method
 
 Estimate = Literal["centred", "paper"]
@@ -39,7 +40,7 @@ def rise(
     if not 0 < probability < 1:
         raise UsageError(f"--probability {probability:g}: expected a number between 0 and 1")
     features = task.sample.features
-    soft = features.is_grid and len(features.shape) == 2
+    soft = features.is_plane
     sums = _soft_sums(task, masks, cells, probability) if soft else _feature_sums(task, masks, probability)
     found = sums.slopes() if estimate == "centred" else sums.scored / (masks * probability)
     maps = found.astype(np.float32)
@@ -96,12 +97,12 @@ def _soft_sums(task: Task, count: int, cells: int, probability: float) -> _Sums:
     height, width = features.shape
     masks = np.empty((0, height, width), np.float32)
 
-    def write(start: int, stop: int, out: Array32) -> None:
+    def write(start: int, stop: int, rows: Rows) -> None:
         nonlocal masks
         if len(masks) != stop - start:
             masks = np.empty((stop - start, height, width), np.float32)
         render(drawn.grids[start:stop], drawn.shifts[start:stop], (height, width), masks)
-        features.mix(masks, out)
+        features.mix(masks, rows)
 
     # A block is folded before the next one is written, so the masks are still those of the block.
     for block in task.sweep(count, write):
@@ -116,15 +117,13 @@ def _feature_sums(task: Task, count: int, probability: float) -> _Sums:
     """Stream patterns of features; each is drawn from its own number, so no batch size changes it."""
     features = task.sample.features
     sums = _Sums.zeros(len(task.targets), (features.count,), count)
-    keep = np.empty((0, features.count), np.bool_)
 
-    def write(start: int, stop: int, out: Array32) -> None:
-        nonlocal keep
+    def shown(start: int, stop: int) -> Keep:
         draws = [np.random.default_rng((task.seed, number)).random(features.count) for number in range(start, stop)]
-        keep = np.stack(draws) < probability
-        features.blend(keep, out)
+        return np.stack(draws) < probability
 
-    for block in task.sweep(count, write):
+    for block in task.sweep_patterns(count, shown):
+        keep = shown(block.start, block.stop)
         sums.scored[:] += block.scores.T @ keep
         sums.shown[:] += keep.sum(axis=0)
         sums.squared[:] += keep.sum(axis=0)

@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from agnostic.engine.sweep import Rows
 from agnostic.engine.target import Floats
 from agnostic.inputs.features import Array32
 from agnostic.methods._maps import no_map, read_map, weigh
@@ -16,7 +17,7 @@ Variant = Literal["centred", "paper", "interpretdl"]
     "scorecam",
     needs=("forward", "activations"),
     summary="The channels of a layer, weighted by the scores they let through as masks.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def scorecam(task: Task, *, variant: Variant = "centred") -> Attribution:
@@ -52,8 +53,8 @@ def _masked_scores(task: Task, maps: Array32) -> Floats:
     shape = (features.shape[0], features.shape[1])
     scores = np.empty((len(maps), len(task.targets)))
 
-    def write(start: int, stop: int, out: Array32) -> None:
-        features.mix(upsample_normalise(maps[start:stop], shape), out)
+    def write(start: int, stop: int, rows: Rows) -> None:
+        features.mix(upsample_normalise(maps[start:stop], shape), rows)
 
     for block in task.sweep(len(maps), write):
         scores[block.start : block.stop] = block.scores

@@ -15,7 +15,7 @@ from agnostic.methods.registry import Attribution, Task, method
     "smoothgradcam++",
     needs=("gradient", "activations"),
     summary="Grad-CAM++ with derivatives averaged over noisy copies of the input.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def smoothgradcam_plus_plus(task: Task, *, samples: int = 20, noise: float = 0.1) -> Attribution:

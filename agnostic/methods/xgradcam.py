@@ -13,7 +13,7 @@ from agnostic.methods.registry import Attribution, Task, method
     "xgradcam",
     needs=("gradient", "activations"),
     summary="The channels of a layer, weighted by the gradient where they are active.",
-    pictures_only=True,
+    needs_plane=True,
     check=no_map,
 )
 def xgradcam(task: Task, *, signed: bool = False, gradient_of: GradientOf = "logit") -> Attribution:

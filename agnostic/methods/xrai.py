@@ -24,7 +24,7 @@ _WIDER = 45
     "xrai",
     needs=("gradient",),
     summary="Regions of the picture, ranked by the density of integrated gradients in them.",
-    pictures_only=True,
+    needs_plane=True,
     fill="black",
 )
 def xrai(

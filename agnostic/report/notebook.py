@@ -12,7 +12,8 @@ from agnostic.draw import Panel, shared_scale
 from agnostic.draw import figure as draw_figure
 from agnostic.engine.target import Floats
 from agnostic.errors import UsageError
-from agnostic.gallery import Picture, short
+from agnostic.gallery import short
+from agnostic.gallery.pictures import Picture
 from agnostic.inputs.sample import Sample
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ TABLE = [
     ("constant output", ["constant.onnx", CAT, "-m", "occlusion"], 4, "nothing to explain"),
     ("output folder below a file", ["good.onnx", CAT, "--out", "text.png/x"], 5, "cannot write there"),
     ("output folder of the system", ["good.onnx", CAT, "--out", "/proc/agnostic"], 5, "cannot write there"),
-    ("no input", ["good.onnx"], 2, "INPUT"),
+    ("no input", ["good.onnx"], 2, "no input was given"),
 ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from agnostic.engine.limits import time_limit
 from agnostic.engine.model import Model
 from agnostic.engine.runtime import OutOfMemoryError
-from agnostic.engine.sweep import DEFAULT_BATCH, Block, Perturbation, sweep
+from agnostic.engine.sweep import Block, Perturbation, sweep, usual_batch
 from agnostic.errors import ItemError, LimitError
 
 WEIGHTS = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
@@ -28,9 +28,14 @@ def model(linear: Callable[..., Model]) -> Model:
     return linear(WEIGHTS)
 
 
+def over(count: int, write: Callable[[int, int, np.ndarray], None], name: str = "x") -> Perturbation:
+    """Perturbations of one input."""
+    return Perturbation(count, lambda start, stop, rows: write(start, stop, rows[name]), {name: np.float32})
+
+
 def run(model: Model, *, count: int = COUNT, targets: tuple[int, ...] = (0, 2), **options: Any) -> list[Block]:
     resolved = [model.target(index) for index in targets]
-    return list(sweep(model, X, "x", Perturbation(count, write), resolved, **options))
+    return list(sweep(model, X, over(count, write), resolved, **options))
 
 
 def joined(blocks: list[Block]) -> np.ndarray:
@@ -42,7 +47,7 @@ def joined(blocks: list[Block]) -> np.ndarray:
 def test_scores_come_in_order_whatever_the_batch(model: Model, batch_size: int | None) -> None:
     blocks = run(model, batch_size=batch_size)
     assert np.allclose(joined(blocks), EXPECTED[:, [0, 2]], rtol=1e-5, atol=1e-5)
-    assert max(block.stop - block.start for block in blocks) == min(batch_size or DEFAULT_BATCH, COUNT)
+    assert max(block.stop - block.start for block in blocks) == min(batch_size or usual_batch(X, X), COUNT)
 
 
 def test_one_buffer_is_written_again_and_again(model: Model) -> None:
@@ -52,7 +57,7 @@ def test_one_buffer_is_written_again_and_again(model: Model) -> None:
         seen.append(out)
         write(start, stop, out)
 
-    list(sweep(model, X, "x", Perturbation(COUNT, noting), [model.target(0)], batch_size=8))
+    list(sweep(model, X, over(COUNT, noting), [model.target(0)], batch_size=8))
     assert [len(out) for out in seen] == [8, 8, 5]
     assert len({out.__array_interface__["data"][0] for out in seen}) == 1
 
@@ -96,10 +101,10 @@ def test_progress_is_told_after_each_batch(model: Model) -> None:
 def test_an_answer_that_is_no_number_stops_the_sweep(opened: Callable[..., Model]) -> None:
     model = opened("g (float[n,4] x) => (float[n,4] y) { y = Log(x) }")
     with pytest.raises(ItemError, match="answer for 'class 0' is infinite on this input"):
-        list(sweep(model, X, "x", Perturbation(3, write), [model.target(0)]))
+        list(sweep(model, X, over(3, write), [model.target(0)]))
     with pytest.raises(ItemError, match="answer for 'class 1' is NaN on this input"):
-        minus = Perturbation(3, lambda start, stop, out: out.fill(-1))
-        list(sweep(model, X, "x", minus, [model.target(1)]))
+        minus = over(3, lambda start, stop, out: out.fill(-1))
+        list(sweep(model, X, minus, [model.target(1)]))
 
 
 def test_an_answer_that_never_moves_is_reported_with_its_name(linear: Callable[..., Model]) -> None:
@@ -112,7 +117,7 @@ def test_an_answer_that_never_moves_is_reported_with_its_name(linear: Callable[.
 def test_time_that_is_up_stops_between_batches(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[int] = []
     with time_limit(1000), pytest.raises(LimitError, match="stopped after 1000 s"):
-        for block in sweep(model, X, "x", Perturbation(COUNT, write), [model.target(0)], batch_size=8):
+        for block in sweep(model, X, over(COUNT, write), [model.target(0)], batch_size=8):
             ran.append(block.stop)
             monkeypatch.setattr("agnostic.engine.limits.time.monotonic", lambda: float("inf"))
     assert ran == [8]
@@ -127,9 +132,9 @@ def test_other_inputs_are_repeated_and_those_without_a_batch_axis_are_not(opened
         "more": np.array([[1, 2, 3, 4]], np.float32),
         "scale": np.array([2, 3, 4, 5], np.float32),
     }
-    blocks = list(sweep(model, arrays, "x", Perturbation(COUNT, write), [model.target(2)]))
+    blocks = list(sweep(model, arrays, over(COUNT, write), [model.target(2)]))
     assert np.allclose(joined(blocks)[:, 0], (np.arange(COUNT) + 2 + 3) * 4)
-    blocks = list(sweep(model, arrays, "more", Perturbation(COUNT, write), [model.target(2)]))
+    blocks = list(sweep(model, arrays, over(COUNT, write, "more"), [model.target(2)]))
     assert np.allclose(joined(blocks)[:, 0], (np.arange(COUNT) + 2 + 1) * 4)
 
 
@@ -140,5 +145,5 @@ def test_whole_numbers_are_written_as_the_input_eats_them(opened: Callable[..., 
         out[:] = (np.arange(start, stop) * 100.4)[:, None]
 
     arrays = {"x": np.zeros((1, 4), np.uint8)}
-    blocks = list(sweep(model, arrays, "x", Perturbation(4, halves), [model.target(0)]))
+    blocks = list(sweep(model, arrays, over(4, halves), [model.target(0)]))
     assert joined(blocks)[:, 0].tolist() == [0, 100, 201, 255]

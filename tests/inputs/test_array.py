@@ -32,7 +32,7 @@ def test_every_entry_is_a_feature(model: Model) -> None:
     assert features.names == ("feature 0", "feature 1", "feature 2", "feature 3")
     assert features.x.tolist() == [[0, 1, 2, 3]] and features.fill.tolist() == [[9] * 4]
     out = np.empty((2, 4), np.float32)
-    features.blend(np.array([[True, False, True, False], [False] * 4]), out)
+    features.blend(np.array([[True, False, True, False], [False] * 4]), {sample.source: out})
     assert out.tolist() == [[0, 9, 2, 9], [9, 9, 9, 9]]
 
 

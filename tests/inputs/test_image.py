@@ -84,7 +84,7 @@ def test_a_picture_at_its_own_size_reaches_the_model_pixel_by_pixel(
     planes = np.concatenate([planes, np.full((1, 8, 8), 255)]) if channels == "RGBA" else planes
     assert np.array_equal(sample.features.x, planes)
     out = np.empty((2, *sample.arrays["x"].shape[1:]), np.float32)
-    sample.features.blend(np.array([[True] * 4, [True, False, False, False]]), out)
+    sample.features.blend(np.array([[True] * 4, [True, False, False, False]]), {sample.source: out})
     assert np.array_equal(out[:1], sample.arrays["x"])
     assert np.array_equal(model.preprocess.channels_first(out)[1, :, :4, :4], planes[:, :4, :4])  # type: ignore[union-attr]
     assert sample.pixels is not None and sample.pixels.shape == (8, 8, 3)

@@ -84,10 +84,20 @@ def test_gradients_are_held_no_longer_than_there_is_room(perceptron, found, monk
     assert max(counts) <= 20 + 300 // 8
 
 
-def test_a_batch_of_any_size_gives_the_same_points(perceptron, found):
+def test_a_batch_of_any_size_gives_the_same_points(kinked, found):
+    # Its numbers are sums of few powers of two, so no batch rounds them otherwise.
+    x = np.array([0.5, 0.5], np.float32)
+    one, other = (found(kinked, x, steps=4, tolerance=1e-4, task={"batch_size": size}) for size in (1, 7))
+    assert one.facts[0]["points"] == other.facts[0]["points"] > 5
+    np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_a_batch_of_any_size_gives_values_as_complete(perceptron, found):
+    # Products of matrices round by batch, and rounding may decide where one more point goes: never by more than the
+    # tolerance.
     one, other = (found(perceptron, X, (0, 1), tolerance=1e-4, task={"batch_size": size}) for size in (1, 7))
-    assert one.facts[0]["points"] == other.facts[0]["points"] > 51
-    np.testing.assert_allclose(one.values, other.values, rtol=1e-5)
+    rises = np.abs(one.values.sum(axis=1))
+    assert (np.abs(one.values - other.values).max(axis=1) < 2e-4 * rises).all()
 
 
 def test_where_points_run_out_the_rest_is_told_and_spread_over_nothing(kinked, found):

@@ -38,8 +38,10 @@ def test_of_a_parabola_mean_and_variance_are_those_of_the_noise(opened, explain)
 @pytest.mark.parametrize("name", FAMILY)
 def test_the_noise_of_a_copy_does_not_depend_on_its_batch(perceptron, explain, name):
     found = [explain(name, perceptron, X, samples=11, task={"batch_size": size}).values for size in (1, 4, 11)]
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
-    np.testing.assert_allclose(found[0], found[2], rtol=1e-5)
+    # Gradients of some size cancel in a small mean: what a batch rounds is a share of the largest.
+    rounding = 1e-6 * np.abs(found[0]).max()
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=rounding)
+    np.testing.assert_allclose(found[0], found[2], rtol=1e-5, atol=rounding)
     other = explain(name, perceptron, X, samples=11, task={"seed": 1}).values
     assert np.abs(other - found[0]).max() > 1e-6
 

@@ -27,7 +27,8 @@ def test_a_picture_does_not_depend_on_its_batch(basis: Basis) -> None:
     together = _stepped(basis, [0, 1, 4])
     assert together.shape == (3, 3, 12, 10)
     for row, picture in enumerate([0, 1, 4]):
-        assert _stepped(basis, [picture])[0].numpy().tobytes() == together[row].numpy().tobytes()
+        # Not to the last bit: vectors of some processors compute a sine otherwise than what is left over behind them.
+        torch.testing.assert_close(_stepped(basis, [picture])[0], together[row], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("basis", ALONE, ids=lambda basis: basis.name)

@@ -1,4 +1,4 @@
-"""Figures of explanations: one beside its picture, or several targets and methods side by side on the same picture."""
+"""Figures of explanations of a picture: one beside it, or several targets and methods side by side."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
