@@ -191,12 +191,12 @@ def explain(out: Path, case: Case, place: Path) -> agnostic.Explanation:
 
 
 def explained_table(model: agnostic.Model, place: Path) -> agnostic.Explanation:
-    """One column of numbers, while the others stay as they are: columns of words are not switched here."""
+    """One column among others, each an input of its own."""
     columns = json.loads({e.key: e.value for e in model.proto.metadata_props}["agnostic.table"])["columns"]
-    assert [column["name"] for column in columns if column["type"] == "category"] == ["size"]
-    row = {column["name"]: np.array([[20.0]], np.float32) for column in columns if column["type"] == "number"}
-    row["size"] = np.array([["large"]], object)
-    return agnostic.explain(model, row, "kernelshap", "benign", source="mean texture")
+    assert [column["name"] for column in columns][-1] == "size"
+    row = {column["name"]: np.array([[0.1]], np.float32) for column in columns}
+    row |= {"worst area": np.array([[800.0]], np.float32), "size": np.array([[2.0]], np.float32)}
+    return agnostic.explain(model, row, "kernelshap", "benign", source="worst area")
 
 
 def test_environments_are_listed_with_their_size(capsys: pytest.CaptureFixture[str]) -> None:
