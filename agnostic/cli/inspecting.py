@@ -48,6 +48,7 @@ def as_mapping(model: Model) -> dict[str, Any]:
         "producer": model.proto.producer_name or None,
         "inputs": [_tensor(item) for item in model.inputs],
         "outputs": [_tensor(item) for item in model.outputs],
+        "answer": _answer(model),
         "explained": model.scores_tensor,
         "preprocess": preprocess.as_dict() if preprocess else None,
         "text": summary(model),
@@ -60,6 +61,13 @@ def as_mapping(model: Model) -> dict[str, Any]:
 
 def _tensor(item: Any) -> dict[str, Any]:
     return {"name": item.name, "dtype": str(item.dtype), "shape": list(item.shape)}
+
+
+def _answer(model: Model) -> dict[str, Any]:
+    """The kind of answer, and of boxes how they are written down."""
+    layout = model.answer.layout
+    heads = [head.output for head in model.answer.heads]
+    return {"kind": model.answer.kind, "outputs": heads, "layout": asdict(layout) if layout is not None else None}
 
 
 def _preprocess(model: Model) -> tuple[Preprocess | None, tuple[str, ...]]:
@@ -78,6 +86,9 @@ def _facts_table(model: Model) -> Any:
     for kind, tensors in (("input", model.inputs), ("output", model.outputs)):
         for item in tensors:
             rows.add_row(kind, common.plain(str(item)))
+    declared = "declared" if "answer" in model.declared else "found in the graph, or assumed"
+    name = f" ({model.answer.layout.name})" if model.answer.layout is not None else ""
+    rows.add_row("answer", common.plain(f"{model.answer.kind}{name}, {declared}"))
     if model.scores_tensor not in [item.name for item in model.outputs]:
         rows.add_row("explained", common.plain(f"{model.scores_tensor}  (the scores before their softmax)"))
     if described["text"] is not None:
