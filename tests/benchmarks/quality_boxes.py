@@ -51,11 +51,7 @@ def main() -> None:
     drawn = [scene(read_digits()[1], np.random.default_rng(seed)) for seed in range(count)]
     area = np.mean([(box.bottom - box.top) * (box.right - box.left) for each in drawn for box in each.boxes]) / 56**2
     print(f"a digit's box takes {area:.2f} of a picture")
-<<<<<<< HEAD
-    for file, methods in (("digits-detector", BOXES), ("digits-segmenter", {name: {} for name in REGIONS})):
-=======
     for file, methods in (("digits-detector", BOXES), ("digits-segmenter", {key: {} for key in REGIONS})):
->>>>>>> tasks
         model = agnostic.load(file, device="cpu")
         for name, settings in methods.items():
             rows = [row for each in drawn for row in shares(model, each, name, settings)]
