@@ -33,6 +33,8 @@
   M.scatter = (count, axes, kindOf, onBox) => {
     const [xs, ys] = [axes.x, axes.y].map((axis) => axis.of.map((value) => (value === null && axis.missing !== undefined ? axis.missing : value)));
     const ranges = [rangeOf(xs), rangeOf(ys)];
+    // A pile at the left edge would lie over the other axis.
+    ranges[0][0] -= 0.03 * (ranges[0][1] - ranges[0][0]);
     const canvas = h("canvas", { tabindex: "0", role: "application", "aria-label": `Map of the samples: ${axes.x.name} against ${axes.y.name}. Arrows move from sample to sample, Enter keeps one.`, "data-testid": "map" });
     const over = s("svg", { "aria-hidden": "true" });
     const node = h("div", { class: "scatter" }, canvas, over);
@@ -115,7 +117,7 @@
     const frame = () => {
       const bottom = size[1] - EDGE.bottom;
       M.put(over,
-        steps(ranges[0], axes.x.plus).filter((at) => axes.x.missing === undefined || at < axes.x.missing - 0.3 * (ranges[0][1] - ranges[0][0]) / 5).concat(axes.x.missing === undefined ? [] : [axes.x.missing]).map((at) => [s("line", { x1: xOf(at), x2: xOf(at), y1: bottom, y2: bottom + 4 }), s("text", { x: xOf(at), y: bottom + 18, "text-anchor": "middle" }, axes.x.missing === at ? axes.x.missingName : tick(at + (axes.x.plus || 0)))]),
+        steps(ranges[0], axes.x.plus).filter((at) => axes.x.missing === undefined || at < axes.x.missing - 0.3 * (ranges[0][1] - ranges[0][0]) / 5).concat(axes.x.missing === undefined ? [] : [axes.x.missing]).map((at) => [s("line", { x1: xOf(at), x2: xOf(at), y1: bottom, y2: bottom + 4 }), s("text", { x: xOf(at), y: bottom + 22, "text-anchor": "middle" }, axes.x.missing === at ? axes.x.missingName : tick(at + (axes.x.plus || 0)))]),
         steps(ranges[1]).map((at) => [s("line", { x1: EDGE.left - 4, x2: EDGE.left, y1: yOf(at), y2: yOf(at) }), s("text", { x: EDGE.left - 8, y: yOf(at) + 4, "text-anchor": "end" }, tick(at))]),
         s("line", { x1: EDGE.left, x2: size[0], y1: bottom, y2: bottom }), s("line", { x1: EDGE.left, x2: EDGE.left, y1: 24, y2: bottom }),
         s("text", { x: size[0], y: size[1] - 4, "text-anchor": "end" }, `${axes.x.name} →`),
