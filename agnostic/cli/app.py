@@ -139,10 +139,7 @@ def explain(
         ),
     ] = None,
     fill: Annotated[
-        str | None,
-        typer.Option(
-            "--fill", help="Where a piece is off: blur, mean, noise, zero, a colour; a series': mean, line, …"
-        ),
+        str | None, typer.Option("--fill", help="Where a piece is off: blur, mean, noise, zero, line, or a colour.")
     ] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The input to explain.")] = None,
     baseline: Annotated[
