@@ -53,7 +53,9 @@ def as_mapping(model: Model) -> dict[str, Any]:
         "preprocess": preprocess.as_dict() if preprocess else None,
         "text": summary(model),
         "labels": list(model.labels) if model.labels else None,
-        "declared": {name: dict(section) for name, section in model.declared.items()},
+        "declared": {
+            name: {key: _short(item) for key, item in section.items()} for name, section in model.declared.items()
+        },
         "layers": [asdict(layer) for layer in model.layers],
         "notes": [*model.notes, *notes],
     }
@@ -109,6 +111,11 @@ def _preprocess_line(values: Mapping[str, Any] | None) -> str:
     return (
         f"{values['channels']} {values['layout']} {height}x{width} {values['resize']}, {numbers}  ({values['origin']})"
     )
+
+
+def _short(value: Any) -> Any:
+    """A declared value as it is, but for texts of the length of a file."""
+    return f"{value[:1000]}…" if isinstance(value, str) and len(value) > 1000 else value
 
 
 def _section_line(section: Mapping[str, Any]) -> str:

@@ -93,7 +93,8 @@ def _pieces(item: Explanation) -> Pieces:
     if item.weights is not None and item.weights.size != item.values.size:
         return Pieces(list(item.meta["feature_names"]), [])
     indices = np.indices(item.values.shape).reshape(item.values.ndim, -1).T
-    names = [", ".join(map(str, index)) for index in indices]
+    source = item.meta.get("source", "")
+    names = [f"{source}[{', '.join(map(str, index))}]" for index in indices]
     data = item.data.ravel() if item.data is not None and item.data.size == len(names) else None
     return Pieces(names, [] if data is None else [f"{value:.6g}" for value in data])
 

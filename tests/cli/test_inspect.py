@@ -74,8 +74,7 @@ def test_doctor_sees_two_runtimes(agnostic: Run, monkeypatch: pytest.MonkeyPatch
 
 def test_what_is_declared_of_rows_and_series_is_summed_up(agnostic: Run) -> None:
     _, out, _ = agnostic("inspect", "breast-cancer")
-    assert (
-        "30 columns: mean radius, mean texture, mean perimeter, ...; 10 groups: radius, texture, perimeter, ..." in out
-    )
+    assert "30 columns: mean radius, mean texture, mean perimeter, ..." in out
+    assert "10 groups: radius, texture, perimeter, ..." in out
     _, out, _ = agnostic("inspect", "season", "--json")
     assert json.loads(out)["declared"]["series"]["layout"] == "NCT"

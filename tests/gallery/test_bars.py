@@ -84,10 +84,12 @@ def test_two_targets_share_the_order_of_their_strongest(drawn: list[Any]) -> Non
 
 def test_arrays_are_named_by_their_indices(drawn: list[Any]) -> None:
     values = np.array([[1.0, -5], [3, 0]], np.float32)
-    item = Explanation(values, np.nan, "class 0", "lime", {"shown": {"kind": "sequence"}}, data=10 * values)
+    item = Explanation(
+        values, np.nan, "class 0", "lime", {"shown": {"kind": "sequence"}, "source": "x"}, data=10 * values
+    )
     gallery.figure([item])
     names, shown, *_ = drawn[0]
-    assert names == ["0, 1", "1, 0", "0, 0", "1, 1"]
+    assert names == ["x[0, 1]", "x[1, 0]", "x[0, 0]", "x[1, 1]"]
     assert shown == ["-50", "30", "10", "0"]
     assert gallery.is_drawn(item) and not gallery.is_drawn(dataclasses.replace(item, meta={}))
 
