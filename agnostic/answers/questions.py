@@ -40,8 +40,10 @@ def question(model: Model, sample: Sample, asked: OneTarget) -> Question:
     """
     if asked is None or (isinstance(asked, str) and asked.strip() == "top"):
         return _first(model, sample)
-    # The number of a class is resolved as if typed: not every kind of answer has a score for it.
-    text = str(int(asked)) if isinstance(asked, int | np.integer) else asked
+    names = model.names
+    typed = isinstance(asked, int | np.integer) and asked >= 0 and bool(names.instead or names.heads)
+    # Not every kind of answer has a score for the number of a class: it is resolved as if typed.
+    text = str(asked) if typed else asked
     if not isinstance(text, str):
         return _of_scores(model, model.target(text))
     text = text.strip()
