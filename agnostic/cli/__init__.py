@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
-    from agnostic.cli import conversion, data_sets, training_commands  # noqa: F401  (they add their commands)
+    from agnostic.cli import conversion, data_sets, learned, training_commands  # noqa: F401  (they add their commands)
     from agnostic.cli.app import app
 
     debug = "--debug" in arguments

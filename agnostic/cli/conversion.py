@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from agnostic.cli.app import (
+from agnostic.cli.app import app
+from agnostic.cli.options import (
     Channels,
     Json,
     LabelsFile,
@@ -19,11 +20,8 @@ from agnostic.cli.app import (
     Size,
     Std,
     Timeout,
-    app,
+    opening,
 )
-from agnostic.cli.app import _opening as opening
-
-__all__ = ["app"]
 
 
 @app.command()

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from agnostic.cli.app import (
+from agnostic.cli.app import app
+from agnostic.cli.options import (
     AllowParity,
     BatchSize,
     Channels,
@@ -26,9 +27,8 @@ from agnostic.cli.app import (
     Std,
     StraightThrough,
     Timeout,
-    app,
+    opening,
 )
-from agnostic.cli.app import _opening as opening
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

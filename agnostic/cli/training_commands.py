@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from agnostic.cli.app import (
+from agnostic.cli.app import app
+from agnostic.cli.options import (
     BatchSize,
     Channels,
     CustomOps,
@@ -28,7 +29,6 @@ from agnostic.cli.app import (
     Size,
     Std,
     Timeout,
-    app,
 )
 
 training = typer.Typer(
