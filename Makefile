@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo microscope test test-site test-converters lint bench conformance completeness clean
+.PHONY: demo microscope test test-site test-converters lint bench conformance completeness training-experiment \
+    influence-experiment clean
 
 demo: .venv/installed
 	$(BIN)/agnostic demo --out demo
@@ -11,7 +12,7 @@ demo: .venv/installed
 # Icons of two layers are rendered, those of the others when they are asked for: `--icons LAYER`, or `--serve`.
 microscope: .venv/microscope-installed
 	$(BIN)/agnostic microscope squeezenet --images models/pictures --out microscope \
-	    --icons conv1 --icons fire5/concat --atlas fire9/concat
+	    --icons conv1 --icons fire5/concat --atlas fire9/concat --groups fire9/concat --dreams fire9/concat
 
 test: .venv/tests-installed
 	$(BIN)/pytest
@@ -37,6 +38,8 @@ bench: .venv/bench-installed
 	$(BIN)/python tests/benchmarks/bench_gradients.py
 	$(BIN)/python tests/benchmarks/bench_examples.py
 	$(BIN)/python tests/benchmarks/bench_optvis.py
+	$(BIN)/python tests/benchmarks/bench_rows.py
+	$(BIN)/python tests/benchmarks/bench_training.py
 
 conformance: .venv/tests-installed
 	$(BIN)/python tests/conformance/run.py
@@ -44,6 +47,14 @@ conformance: .venv/tests-installed
 # Path attributions at every map layer of SqueezeNet on every shipped picture; `make test` takes a few of them.
 completeness: .venv/tests-installed
 	$(BIN)/python tests/benchmarks/completeness.py
+
+# Which samples of 5,000 real digits have a wrong label, over three seeds; `make test` takes a quarter of the digits.
+training-experiment: .venv/bench-installed
+	$(BIN)/python tests/benchmarks/training_experiment.py
+
+# Estimates of influence beside leaving samples out, on a small network; takes a quarter of an hour and more.
+influence-experiment: .venv/bench-installed
+	$(BIN)/python -W ignore tests/benchmarks/bench_influence.py --samples 200 --removals 40 --queries 8
 
 clean:
 	rm -rf .venv build dist demo microscope
@@ -76,7 +87,8 @@ clean:
 	$(PIP) --no-deps axe-playwright-python==0.1.8
 	touch $@
 
+# dattri asks for packages that its music examples alone need.
 .venv/bench-installed: .venv/tests-installed
 	$(PIP) --editable '.[bench]'
-	$(PIP) --no-deps torch-lucent==0.1.8 efficientnet-lite-pytorch==0.1.0 decorator
+	$(PIP) --no-deps torch-lucent==0.1.8 efficientnet-lite-pytorch==0.1.0 decorator cleanlab==2.9.0 dattri==0.3.0
 	touch $@

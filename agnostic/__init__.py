@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agnostic import converters, models
+    from agnostic import converters, models, training
     from agnostic.agreement import consensus
     from agnostic.api import explain
     from agnostic.converters.converting import convert
@@ -39,6 +39,7 @@ __all__ = [
     "load",
     "models",
     "summarize",
+    "training",
 ]
 
 _HOMES = {
@@ -58,7 +59,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import what is asked for only now: importing the package itself stays instant."""
-    if name in ("converters", "models"):
+    if name in ("converters", "models", "training"):
         return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -69,11 +69,12 @@ def explain(
             passes and returns a list.
         at: the layer, for methods that read activations.
         source: the input that is explained, where the model has several.
-        features: the pieces of a picture: `superpixels:N`, `grid:N`, or a label map; of a text: `words`, `tokens` or
-            `sentences`.
-        fill: what stands in where a piece of a picture is off: `blur`, `mean`, `noise`, `zero`, or a colour; the
-            method's own choice by default. What happens to a piece of a text: `remove`, `mask`, `unknown` or `pad`;
-            the model's own convention by default.
+        features: the pieces: of a picture `superpixels:N`, `grid:N`, or a label map; of a text `words`, `tokens` or
+            `sentences`; of a row `columns`, `groups` or `bins:N`; of a series `changes:N`, `windows:N` or `steps`, with
+            `,per-channel` for single channels.
+        fill: what stands in where a piece is off: of a picture `blur`, `mean`, `noise`, `zero`, or a colour, the
+            method's own choice by default; of a text `remove`, `mask`, `unknown` or `pad`, the model's own convention
+            by default; of a series `mean`, `line`, `zero` or `noise`.
         baseline: what stands in where an entry of another array, or a column of a table, is off: 0 by default, or what
             the model declares.
         row: which row of a table is explained, from 0.

@@ -53,10 +53,36 @@ def analytic_cam(proto: ModelProto) -> CamTail | None:
         return next((tail for tail in tails if tail is not None), None)
 
 
-class _Linear(NamedTuple):
+class Linear(NamedTuple):
+    """A linear layer: scores = weights @ source + bias.
+
+    Attributes:
+        source: the name of what it reads.
+        weights: float32 (classes, C).
+        bias: float32 (classes,), zeros where there is none.
+        names: of the tensors that hold them, the weights first.
+    """
+
     source: str
     weights: Floats
     bias: Floats
+    names: tuple[str, ...]
+
+
+def last_linear(proto: ModelProto, scores: str) -> Linear | None:
+    """Find the linear layer that gives the class scores: a Gemm, a MatMul with or without its Add, a 1x1 convolution.
+
+    Args:
+        proto: The model.
+        scores: The tensor that holds them.
+
+    Returns:
+        None where they come from something else.
+    """
+    reader = _Reader(proto)
+    node = reader.behind(scores)
+    with np.errstate(all="ignore"):
+        return None if node is None else reader.linear(node)
 
 
 class _Reader:
@@ -68,21 +94,21 @@ class _Reader:
         self._shapes = {name: shape_of(value) for name, value in infer(proto).items()}
 
     def tail(self, output: str) -> CamTail | None:
-        squash = self._behind(output)
+        squash = self.behind(output)
         logits = first_input(squash) if squash is not None and squash.op_type in _SQUASHES else output
-        node = self._behind(logits)
+        node = self.behind(logits)
         if node is None:
             return None
         if (layer := self._averaged(node)) is not None:
             return CamTail(layer, logits)
-        linear = self._linear(node)
-        pool = self._behind(linear.source) if linear is not None else None
+        linear = self.linear(node)
+        pool = self.behind(linear.source) if linear is not None else None
         layer = self._averaged(pool) if pool is not None else None
         if linear is None or layer is None or self._channels(pool) != linear.weights.shape[1]:
             return None
         return CamTail(layer, logits, linear.weights, linear.bias)
 
-    def _behind(self, name: str) -> NodeProto | None:
+    def behind(self, name: str) -> NodeProto | None:
         node = self._made.get(name)
         while node is not None and node.op_type in _NEUTRAL:
             node = self._made.get(first_input(node))
@@ -113,14 +139,14 @@ class _Reader:
             return None
         return shape[-1] if pool.op_type == "ReduceMean" and self._axes(pool) == {1, 2} else shape[1]
 
-    def _linear(self, node: NodeProto) -> _Linear | None:
+    def linear(self, node: NodeProto) -> Linear | None:
         if node.op_type == "Add":
             return self._with_bias(node)
         matrix = self._constants.get(node.input[1]) if len(node.input) > 1 else None
         if matrix is None:
             return None
         if node.op_type == "MatMul" and matrix.ndim == 2:
-            return _linear(first_input(node), matrix.T, np.zeros(1))
+            return _linear(first_input(node), matrix.T, np.zeros(1), (node.input[1],))
         if node.op_type == "Gemm" and not attribute(node, "transA", 0):
             scaled = matrix * attribute(node, "alpha", 1.0)
             weights = scaled if attribute(node, "transB", 0) else scaled.T
@@ -129,25 +155,25 @@ class _Reader:
             return self._gemm_like(node, matrix[:, :, 0, 0], 1.0)
         return None
 
-    def _gemm_like(self, node: NodeProto, weights: NDArray[Any], scale: float) -> _Linear | None:
+    def _gemm_like(self, node: NodeProto, weights: NDArray[Any], scale: float) -> Linear | None:
         bias = np.zeros(1) if len(node.input) < 3 else self._constants.get(node.input[2])
-        return None if bias is None else _linear(first_input(node), weights, bias * scale)
+        return None if bias is None else _linear(first_input(node), weights, bias * scale, tuple(node.input[1:]))
 
-    def _with_bias(self, node: NodeProto) -> _Linear | None:
+    def _with_bias(self, node: NodeProto) -> Linear | None:
         for source, other in (node.input, reversed(node.input)):
             bias = self._constants.get(other)
-            made = self._behind(source)
-            linear = self._linear(made) if bias is not None and made is not None else None
+            made = self.behind(source)
+            linear = self.linear(made) if bias is not None and made is not None else None
             if bias is not None and linear is not None:
-                return _linear(linear.source, linear.weights, linear.bias + bias.ravel())
+                return _linear(linear.source, linear.weights, linear.bias + bias.ravel(), (*linear.names, other))
         return None
 
 
-def _linear(source: str, weights: NDArray[Any], bias: NDArray[Any]) -> _Linear | None:
+def _linear(source: str, weights: NDArray[Any], bias: NDArray[Any], names: tuple[str, ...]) -> Linear | None:
     if bias.size not in (1, len(weights)):
         return None
     full = np.broadcast_to(bias.ravel(), len(weights))
-    return _Linear(source, np.ascontiguousarray(weights, np.float32), full.astype(np.float32))
+    return Linear(source, np.ascontiguousarray(weights, np.float32), full.astype(np.float32), names)
 
 
 def _covers_all(node: NodeProto, places: Shape) -> bool:

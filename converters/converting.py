@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from agnostic.converters import isolation, loader, metadata, running, sources, verify
-from agnostic.converters.conversion import Facts, Request, as_example
+from agnostic.converters import isolation, loader, metadata, running, sources, trials, verify
+from agnostic.converters.conversion import Converted, Facts, Request, as_example
 from agnostic.converters.drafting import draft, is_code
 from agnostic.converters.graph import opset
 from agnostic.converters.handover import Draft, Job
@@ -93,6 +93,15 @@ def convert(
     if out is not None:
         write_whole(Path(out), _serialised(proto))
     return proto
+
+
+def check(found: Converted, tolerance: float = TOLERANCE, seed: int = 0) -> verify.Comparison:
+    """Compare a graph that was written in another way with its source, as `convert` does.
+
+    Raises:
+        ConversionError: the difference is above the tolerance.
+    """
+    return _compared(Draft(found.proto, trials.trials(found, seed)), tolerance)
 
 
 def through_cache(path: Path, *, timeout: float | None = None) -> Path:

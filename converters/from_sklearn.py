@@ -35,7 +35,8 @@ def convert(source: Any, request: Request) -> Converted:
     inputs = inputs_of(estimator)
     outputs = _outputs(estimator)
     proto = tidy.tidy(_exported(estimator, inputs, request.opset))
-    tidy.rename(proto, tidy.ends(proto, (), outputs))
+    # skl2onnx writes names of columns without their spaces.
+    tidy.rename(proto, tidy.ends(proto, [name for name, _ in inputs.types()], outputs))
     ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in proto.graph.output}
 
     def answer(feeds: Feeds) -> dict[str, Array]:

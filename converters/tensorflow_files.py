@@ -27,9 +27,9 @@ def open_keras(path: Path) -> Any:
     Raises:
         ConversionError: it names code, holds no network, or cannot be read by this version of Keras.
     """
+    _check_layers(path, _description(path))
     import keras
 
-    _check_layers(path, _description(path))
     try:
         # An .h5 may have any name; Keras goes by the ending.
         return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -72,10 +72,7 @@ def open_saved_model(path: Path) -> Any:
 def _description(path: Path) -> Any:
     """Read what a file says its layers are, without building any."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo("config.json").file_size > _LARGEST_DESCRIPTION:
-                raise ConversionError(f"{path.name} describes its network in more than 64 MB; it is no Keras model")
-            return json.loads(archive.read("config.json"))
+        return _description_in_archive(path)
     try:
         import h5py
     except ImportError as error:
@@ -88,6 +85,16 @@ def _description(path: Path) -> Any:
             "model with model.save('model.keras')"
         )
     return json.loads(text)
+
+
+def _description_in_archive(path: Path) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo("config.json").file_size > _LARGEST_DESCRIPTION:
+                raise ConversionError(f"{path.name} describes its network in more than 64 MB; it is no Keras model")
+            return json.loads(archive.read("config.json"))
+    except (KeyError, ValueError, RecursionError, zipfile.BadZipFile, OSError) as error:
+        raise ConversionError(f"{path.name} is damaged: it has no readable config.json; save it again") from error
 
 
 def _check_layers(path: Path, description: Any) -> None:

@@ -161,13 +161,6 @@ def tumours() -> Image.Image:
     return agnostic.summarize("breast-cancer", rows, "kernelshap", "malignant").summaries[0].figure(top=12)
 
 
-def marked(model: str, text: str, *methods: str, target: str = "positive", heading: str = "") -> Image.Image:
-    """Mark what speaks for a class in a text, and against it."""
-    opened = agnostic.load(model)
-    found = [agnostic.explain(opened, text, method, target) for method in methods]
-    return agnostic.figure(found, heading=heading)
-
-
 def boxes() -> Image.Image:
     """Explain the two boxes that the embedded detector finds on the embedded picture of two digits."""
     model, picture, targets = (
@@ -197,12 +190,38 @@ def likeness() -> Image.Image:
     return agnostic.figure(found)
 
 
+def marked(model: str, text: str, *methods: str, target: str = "positive", heading: str = "") -> Image.Image:
+    """Mark what speaks for a class in a text, and against it."""
+    opened = agnostic.load(model)
+    found = [agnostic.explain(opened, text, method, target) for method in methods]
+    return agnostic.figure(found, heading=heading)
+
+
+def breast_cancer() -> Image.Image:
+    """Explain a malignant row three ways."""
+    rows, background = (agnostic.models.sample(name) for name in ("breast_cancer", "breast_cancer_background"))
+    methods = ("kernelshap", "integrated_gradients", "lime")
+    return agnostic.figure(
+        [agnostic.explain("breast-cancer", rows, name, "malignant", row=2, background=background) for name in methods]
+    )
+
+
+def season() -> Image.Image:
+    """Explain why a month is autumn rather than spring, by pieces and by a layer's map."""
+    days = agnostic.models.sample("season")
+    return agnostic.figure(
+        [agnostic.explain("season", days, name, "autumn - spring") for name in ("kernelshap", "cam")]
+    )
+
+
 FIGURES = {
     "boxes": boxes,
     "regions": regions,
     "likeness": likeness,
     "units": units,
     "visions": visions,
+    "breast_cancer": breast_cancer,
+    "season": season,
     "cat_and_coffee": lambda: demo("cat_and_coffee"),
     "cat_and_coffee.lime": lambda: demo("cat_and_coffee.lime"),
     "cat_and_coffee.gradients": lambda: explained(agnostic.load("squeezenet"), GRADIENTS, TARGETS),

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agnostic.kernels.masks import accumulate, compose, mix
+    from agnostic.kernels.pillow import resample
     from agnostic.kernels.resize import bilinear, upsample_normalise
     from agnostic.kernels.rise import draw_cells, render
     from agnostic.kernels.rows import switch
     from agnostic.kernels.superpixels import boundaries, segment_means, slic
+    from agnostic.kernels.tables import lookup
     from agnostic.kernels.windows import occlude, spread
 
 # `changes.changes` and `windows.windows` are missing on purpose: these names are the modules'.
@@ -22,9 +24,11 @@ __all__ = [
     "boundaries",
     "compose",
     "draw_cells",
+    "lookup",
     "mix",
     "occlude",
     "render",
+    "resample",
     "segment_means",
     "slic",
     "spread",
@@ -38,9 +42,11 @@ _HOMES = {
     "boundaries": "superpixels",
     "compose": "masks",
     "draw_cells": "rise",
+    "lookup": "tables",
     "mix": "masks",
     "occlude": "windows",
     "render": "rise",
+    "resample": "pillow",
     "segment_means": "superpixels",
     "slic": "superpixels",
     "spread": "windows",

@@ -17,6 +17,8 @@ import onnx
 import torch
 from torch import nn
 
+from agnostic.converters import converting
+from agnostic.converters.conversion import Converted
 from agnostic.models.graph import Floats, GraphWriter, describe, to_bytes
 from agnostic.models.two_digits import SIZE, Digits, Scene, read_digits, scene
 
@@ -221,11 +223,31 @@ def weights_of(network: nn.Module) -> Weights:
     return {name: value.detach().numpy() for name, value in network.state_dict().items()}
 
 
+def check(model: onnx.ModelProto, network: VisionTransformer, digits: Digits) -> float:
+    """Compare what `write` wrote with the network on random and on new pictures; returns the largest difference.
+
+    Raises:
+        ConversionError: they differ.
+    """
+    pixels = stacked([scene(digits, np.random.default_rng(seed)) for seed in range(16)]).pixels.numpy()
+    images = ((pixels[:, None] / 255 - MEAN) / STD).astype(np.float32)
+
+    def answer(feeds: Mapping[str, Floats]) -> dict[str, Floats]:
+        # The network takes pixels, the graph what the declared preprocessing makes of them.
+        shown = torch.from_numpy((feeds["image"][:, 0] * STD + MEAN) * 255)
+        with torch.no_grad():
+            return {"logits": network(shown).numpy()}
+
+    return converting.check(Converted(model, answer, likeness={"image": images})).largest
+
+
 def main() -> None:
     """Train the network, write the file beside this module and print how good it is."""
     learnt, held_out = read_digits()
     network = train(learnt)
-    Path(__file__).with_name("digits-vit.onnx").write_bytes(to_bytes(write(weights_of(network))))
+    model = write(weights_of(network))
+    check(model, network, held_out)
+    Path(__file__).with_name("digits-vit.onnx").write_bytes(to_bytes(model))
     print(json.dumps(accuracy(network, held_out)))
 
 

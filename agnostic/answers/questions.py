@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from agnostic.answers import scores
 from agnostic.answers.kinds import module_of
 from agnostic.answers.scores import VERSUS_REST
@@ -13,7 +15,7 @@ from agnostic.errors import UsageError
 from agnostic.inputs.sample import Sample
 from agnostic.methods.contrast import against_rivals
 
-OneTarget = str | int | Target | None
+OneTarget = str | int | np.integer[Any] | Target | None
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,13 @@ def question(model: Model, sample: Sample, asked: OneTarget) -> Question:
     """
     if asked is None or (isinstance(asked, str) and asked.strip() == "top"):
         return _first(model, sample)
-    if not isinstance(asked, str):
-        return _of_scores(model, model.target(asked))
-    text = asked.strip()
+    names = model.names
+    typed = isinstance(asked, int | np.integer) and asked >= 0 and bool(names.instead or names.heads)
+    # Not every kind of answer has a score for the number of a class: it is resolved as if typed.
+    text = str(asked) if typed else asked
+    if not isinstance(text, str):
+        return _of_scores(model, model.target(text))
+    text = text.strip()
     if text.endswith(VERSUS_REST) and model.answer.kind != "segmentation":
         return _against_rest(model, sample, text.removesuffix(VERSUS_REST))
     return _resolved(model, sample, text)

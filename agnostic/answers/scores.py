@@ -36,7 +36,7 @@ def named_heads(model: Model) -> Sequence[NamedHead]:
 
 def _said(model: Model, head: Head, named: NamedHead, index: int, scores: Floats, chances: Floats | None) -> Prediction:
     several = bool(model.names.heads)
-    name = model.names.class_name(index)
+    name = f"{head.output}[{index}]" if model.names.instead else model.names.class_name(index)
     if several or head.kind == "regression":
         labels = named.labels if several else model.names.labels
         name = labels[index] if labels else head.output if len(scores) == 1 else f"{head.output}[{index}]"

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     )
     from agnostic.blocks.badges import Badge
     from agnostic.blocks.compare import agreement, matched_units, two_targets
+    from agnostic.blocks.examples_toward import Toward, toward
     from agnostic.blocks.grids import grid
     from agnostic.blocks.groups import Groups, compatible, effects, links
     from agnostic.blocks.maps import as_sample, layer_maps
+    from agnostic.blocks.overall import OverallGroups, overall_groups
     from agnostic.blocks.summary import class_factors, top_units, totals
     from agnostic.blocks.view import Activation, Attribution, Part, View
 
@@ -31,7 +33,9 @@ _HOMES = {
     "Badge": "badges",
     "Groups": "groups",
     "LayerAttribution": "attribution",
+    "OverallGroups": "overall",
     "Part": "view",
+    "Toward": "examples_toward",
     "View": "view",
     "agreement": "compare",
     "as_sample": "maps",
@@ -45,9 +49,11 @@ _HOMES = {
     "layer_maps": "maps",
     "links": "groups",
     "matched_units": "compare",
+    "overall_groups": "overall",
     "position_directions": "attribution",
     "top_units": "summary",
     "totals": "summary",
+    "toward": "examples_toward",
     "two_targets": "compare",
 }
 # Their main function has the same name, which only one of the two can have here.
@@ -59,7 +65,9 @@ __all__ = [
     "Badge",
     "Groups",
     "LayerAttribution",
+    "OverallGroups",
     "Part",
+    "Toward",
     "View",
     "agreement",
     "as_sample",
@@ -76,9 +84,11 @@ __all__ = [
     "layer_maps",
     "links",
     "matched_units",
+    "overall_groups",
     "position_directions",
     "top_units",
     "totals",
+    "toward",
     "trust",
     "two_targets",
 ]

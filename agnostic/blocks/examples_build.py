@@ -8,27 +8,26 @@ stopped.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
-from agnostic.blocks.examples_files import AHEAD, Files, Read, Readers, Source, background, find
+from agnostic.blocks.examples_files import Files, Source, digest_of, find, read
 from agnostic.blocks.examples_index import Index, load
+from agnostic.blocks.examples_lanes import Lanes, lanes
 from agnostic.blocks.examples_layers import Watched, outputs_of, watch
 from agnostic.blocks.examples_store import FORMAT, SHARD, keys_of, manifest_path, read_header, shard_path, to_arrays
-from agnostic.blocks.examples_summary import Array32, Ints, peaks_of, summarise
+from agnostic.blocks.examples_summary import Array32, Ints, Summary, peaks_of, summarise
+from agnostic.engine.batching import BatchRunner
 from agnostic.engine.limits import current
 from agnostic.engine.model import Model
 from agnostic.engine.preprocess import Preprocess
 from agnostic.engine.runtime import as_dtype
-from agnostic.engine.sweep import DEFAULT_BATCH
 from agnostic.engine.target import Array
 from agnostic.errors import LimitError, UsageError
 from agnostic.explanation import write_whole
@@ -43,6 +42,7 @@ class _Job:
     """Everything that stays the same from shard to shard."""
 
     model: Model
+    runner: BatchRunner
     source: str
     preprocess: Preprocess
     watched: tuple[Watched, ...]
@@ -75,7 +75,7 @@ def build(
     layers: Sequence[str],
     out: str | Path,
     *,
-    batch_size: int = DEFAULT_BATCH,
+    batch_size: int | None = None,
     shard_size: int = 1024,
     top: int = 16,
     sample: int = 128,
@@ -92,7 +92,8 @@ def build(
         pictures: a folder, searched with everything below it, or a list of files.
         layers: names of layers.
         out: the folder of the index; what an earlier run has left there is used.
-        batch_size: pictures per pass.
+        batch_size: pictures per pass; by default one on the processor, where several passes run side by side, and
+            what they hold stays in its caches, and 16 on a GPU.
         shard_size: pictures per file of the index.
         top: how many of the largest and of the smallest to keep per unit.
         sample: how many pictures the spread examples are chosen from: those with the smallest hash of seed and name.
@@ -104,6 +105,7 @@ def build(
         InputError: there are no pictures.
         LimitError: the index cannot be written.
     """
+    batch_size = default_batch(model) if batch_size is None else batch_size
     for name, value in (("batch_size", batch_size), ("shard_size", shard_size), ("top", top), ("sample", sample)):
         if value < 1:
             raise UsageError(f"{name}={value}: expected at least 1")
@@ -111,15 +113,23 @@ def build(
     preprocess, _ = declared_or_assumed(model, tensor)
     watched = watch(model, layers, tensor.name, preprocess)
     folder, files = Path(out), find(pictures, Path(out))
-    job = _Job(model, tensor.name, preprocess, watched, files, folder, batch_size, shard_size, top, sample, seed)
-    _begin(job)
-    with background() as readers:
+    with lanes() as pool:
+        runner = model.side_by_side(pool.threads)
+        job = _Job(
+            model, runner, tensor.name, preprocess, watched, files, folder, batch_size, shard_size, top, sample, seed
+        )
+        _begin(job)
         for shard in range(job.shards):
-            if not _is_done(job, shard, readers):
-                write_whole(shard_path(folder, shard), _shard(job, shard, readers, progress))
+            if not _is_done(job, shard, pool):
+                write_whole(shard_path(folder, shard), _shard(job, shard, pool, progress))
             if progress is not None:
                 progress(min((shard + 1) * shard_size, len(job.files.names)), len(job.files.names))
     return load(folder)
+
+
+def default_batch(model: Model) -> int:
+    """How many pictures go through a model at once where nobody says."""
+    return 1 if model.provider == "CPUExecutionProvider" else 16
 
 
 def _begin(job: _Job) -> None:
@@ -164,12 +174,12 @@ def _difference(before: str, now: dict[str, Any]) -> str:
         return "making"
 
 
-def _is_done(job: _Job, shard: int, readers: Readers) -> bool:
+def _is_done(job: _Job, shard: int, pool: Lanes) -> bool:
     """Tell whether a shard is there, of these very files."""
     header = read_header(shard_path(job.out, shard))
     if header is None:
         return False
-    found = readers.digests([job.files.path(name) for name in job.names(shard)])
+    found = pool.each(digest_of, [job.files.path(name) for name in job.names(shard)])
     for name, digest, kept in zip(job.names(shard), found, header.digests, strict=True):
         if digest != kept.tobytes():
             raise UsageError(
@@ -178,72 +188,74 @@ def _is_done(job: _Job, shard: int, readers: Readers) -> bool:
     return True
 
 
-class _Batch(NamedTuple):
-    """Pictures that were read, and their numbers in the shard."""
-
-    rows: list[npt.NDArray[np.float32]]
-    numbers: list[int]
-
-
 class _Shard:
-    """The peaks of the pictures of one shard, while it grows."""
+    """The peaks of the pictures of one shard, while it grows; batches are taken in by several threads at once."""
 
     def __init__(self, job: _Job, names: Sequence[str]) -> None:
         self.job, self.names = job, names
         self.digests = np.zeros((len(names), 32), np.uint8)
         self.reasons: dict[int, str] = {}
-        self.numbers: list[int] = []
-        self.classes: list[int] = []
+        self.good = np.zeros(len(names), np.bool_)
+        self.classes = np.full(len(names), -1, np.int32)
         shapes = [(len(names), item.grid.units) for item in job.watched]
         self.values: list[Array32] = [np.empty(shape, np.float32) for shape in shapes]
         self.places: list[Ints] = [np.empty(shape, np.int32) for shape in shapes]
 
-    def note(self, number: int, read: Read) -> bool:
-        """Note what came of reading a file; tell whether there is a picture."""
-        self.digests[number] = np.frombuffer(read.digest, np.uint8)
-        if read.row is None:
-            self.reasons[number] = read.reason
-        return read.row is not None
+    def batches(self) -> list[range]:
+        """The numbers of the files that go through the model together."""
+        size = self.job.batch_size
+        return [range(start, min(start + size, len(self.names))) for start in range(0, len(self.names), size)]
 
-    def add(self, batch: _Batch, held: dict[str, Array]) -> None:
+    def take(self, batch: range) -> range:
+        """Read some files, run the model on them, and keep the peaks."""
+        if (deadline := current()) is not None:
+            deadline.check()
+        rows = {number: row for number in batch if (row := self._row(number)) is not None}
+        if rows:
+            self._add(list(rows), self.job.runner.run(_feeds(self.job, list(rows.values())), self.job.outputs))
+        return batch
+
+    def _row(self, number: int) -> Array32 | None:
+        """Read a file, and note what came of it."""
+        found = read(self.job.files.path(self.names[number]), self.job.preprocess)
+        self.digests[number] = np.frombuffer(found.digest, np.uint8)
+        if found.row is None:
+            self.reasons[number] = found.reason
+        return found.row
+
+    def _add(self, numbers: list[int], held: dict[str, Array]) -> None:
         """Take in what the layers hold on a batch; pictures on which one holds NaN are named and left out."""
-        count, start = len(batch.numbers), len(self.numbers)
+        count = len(numbers)
         peaks = [peaks_of(item.maps(held[item.grid.name][:count])) for item in self.job.watched]
         whole = np.array([np.isfinite(values).all(axis=1) for values, _ in peaks])
-        good: npt.NDArray[np.bool_] = np.logical_and.reduce(whole, axis=0)
-        for row in np.flatnonzero(~good):
+        for row in np.flatnonzero(~whole.all(axis=0)):
             layer = self.job.watched[int(np.argmin(whole[:, row]))].grid.name
-            self.reasons[batch.numbers[row]] = f"layer {layer!r} holds NaN or infinite values on it"
-        stop = start + int(good.sum())
+            self.reasons[numbers[row]] = f"layer {layer!r} holds NaN or infinite values on it"
         for (values, places), all_values, all_places in zip(peaks, self.values, self.places, strict=True):
-            all_values[start:stop], all_places[start:stop] = values[good], places[good]
-        self.numbers += [number for number, fine in zip(batch.numbers, good, strict=True) if fine]
-        self.classes += _classes(self.job.model, held[self.job.model.scores_tensor][:count])[good].tolist()
+            all_values[numbers], all_places[numbers] = values, places
+        self.classes[numbers] = _classes(self.job.model, held[self.job.model.scores_tensor][:count])
+        self.good[numbers] = whole.all(axis=0)
 
-    def content(self, readers: Readers) -> bytes:
+    def content(self, pool: Lanes) -> bytes:
         """Reduce the peaks to what is kept, as a file."""
-        pictures = np.array(self.numbers, np.int32)
-        classes = np.array(self.classes, np.int32)
+        pictures = np.flatnonzero(self.good).astype(np.int32)
+        classes = self.classes[self.good]
         seen, places, counts = np.unique(classes[classes >= 0], return_inverse=True, return_counts=True)
         at = np.full(len(classes), -1, np.int64)
         at[classes >= 0] = places
-        keys = keys_of([self.names[number] for number in self.numbers], self.job.seed)
+        keys = keys_of([self.names[number] for number in pictures.tolist()], self.job.seed)
         sample = np.argsort(keys, kind="stable")[: self.job.sample]
         arrays: dict[str, npt.NDArray[Any]] = {
             "digests": self.digests, "pictures": pictures, "predicted": classes, "sample": pictures[sample],
             "classes": seen.astype(np.int32), "class_counts": counts.astype(np.int64),
         }  # fmt: skip
 
-        def reduce(layer: int) -> None:
-            count = len(self.numbers)
-            kept = summarise(
-                self.values[layer][:count], self.places[layer][:count], pictures,
-                count=self.job.top, sample=sample, classes=at,
-            )  # fmt: skip
-            arrays.update(to_arrays(layer, kept))
+        def reduced(layer: int) -> Summary:
+            values, peaks = self.values[layer][self.good], self.places[layer][self.good]
+            return summarise(values, peaks, pictures, count=self.job.top, sample=sample, classes=at)
 
-        for done in [readers.submit(lambda layer=layer: reduce(layer)) for layer in range(len(self.values))]:  # type: ignore[misc]
-            done.result()
+        for layer, kept in enumerate(pool.each(reduced, range(len(self.values)))):
+            arrays.update(to_arrays(layer, kept))
         facts = {"format": FORMAT, "names": self.names, "skipped": sorted(self.reasons.items())}
         return save(dict(sorted(arrays.items())), {FORMAT: json.dumps(facts, sort_keys=True)})
 
@@ -256,40 +268,23 @@ def _classes(model: Model, scores: Array) -> Ints:
     return best
 
 
-def _shard(job: _Job, number: int, readers: Readers, progress: Progress | None) -> bytes:
-    """Run the pictures of one shard; each batch is taken in while the model works on the next."""
-    names = job.names(number)
-    growing = _Shard(job, names)
-    taken: Future[None] | None = None
-    for batch, held in passes(job, growing, readers):
-        if taken is not None:
-            taken.result()
-        taken = readers.submit(lambda batch=batch, held=held: growing.add(batch, held))  # type: ignore[misc]
+def _shard(job: _Job, number: int, pool: Lanes, progress: Progress | None) -> bytes:
+    """Run the pictures of one shard, several batches at a time."""
+    growing = _Shard(job, job.names(number))
+    before = job.runner.rows_run
+    for batch in pool.each(growing.take, growing.batches()):
         if progress is not None:
-            progress(number * job.shard_size + batch.numbers[-1] + 1, len(job.files.names))
-    if taken is not None:
-        taken.result()
-    return growing.content(readers)
+            progress(number * job.shard_size + batch.stop, len(job.files.names))
+    job.model.count_rows(job.runner.rows_run - before)
+    return growing.content(pool)
 
 
-def passes(job: _Job, growing: _Shard, readers: Readers) -> Iterator[tuple[_Batch, dict[str, Array]]]:
-    """Read and run pictures batch by batch."""
-    paths = [job.files.path(name) for name in growing.names]
-    reads = enumerate(readers.rows(paths, job.preprocess, AHEAD * job.batch_size))
-    good = ((number, read) for number, read in reads if growing.note(number, read))
-    while found := list(islice(good, job.batch_size)):
-        if (deadline := current()) is not None:
-            deadline.check()
-        batch = _Batch([read.row for _, read in found if read.row is not None], [number for number, _ in found])
-        yield batch, job.model.run(_feeds(job, batch), job.outputs)
-
-
-def _feeds(job: _Job, batch: _Batch) -> dict[str, Array]:
+def _feeds(job: _Job, given: list[Array32]) -> dict[str, Array]:
     """Stack a batch; a short one is filled up, because other batch sizes round differently in the last bits."""
-    rows = np.stack([*batch.rows, *batch.rows[-1:] * (job.batch_size - len(batch.rows))])
+    rows = np.stack([*given, *given[-1:] * (job.batch_size - len(given))]) if job.batch_size > 1 else given[0][None]
     feeds: dict[str, Array] = complete(job.model, {job.source: rows})[0]
     for name, value in feeds.items():
         if name != job.source and name in job.model.batched_inputs:
             feeds[name] = np.repeat(value, len(rows), axis=0)
     dtype = next(item.dtype for item in job.model.inputs if item.name == job.source)
-    return {**feeds, job.source: as_dtype(rows, dtype)}
+    return job.model.feeds({**feeds, job.source: as_dtype(rows, dtype)})

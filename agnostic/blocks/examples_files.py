@@ -1,14 +1,10 @@
-"""The pictures of a folder in a fixed order, named, fingerprinted and read in the background."""
+"""The pictures of a folder in a fixed order, named, fingerprinted and turned into rows of a model's input."""
 
 import hashlib
 import os
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,11 +16,13 @@ from agnostic.engine.preprocess import Preprocess
 from agnostic.errors import InputError
 from agnostic.inputs.image import fit
 from agnostic.inputs.picture import open_picture
+from agnostic.kernels.pillow import resample
+from agnostic.kernels.tables import lookup
 
 Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 NO_DIGEST = bytes(32)
-# Enough to bridge a batch; more would only hold memory.
-AHEAD = 2
+# Pixels of a picture whose scaling counts beside its reading.
+_SMALL = 2**18
 
 
 @dataclass(frozen=True)
@@ -89,82 +87,59 @@ def digest_of(path: Path) -> bytes:
         return NO_DIGEST
 
 
-def pixels_of(path: Path, preprocess: Preprocess) -> npt.NDArray[np.uint8]:
-    """The part of a picture that the model sees, at the model's own size: (H, W) or (H, W, channels).
+def row_at(path: Path, preprocess: Preprocess) -> npt.NDArray[np.float32]:
+    """Read a picture as one row of the model's input: the part that the model sees, at the model's own size.
 
     Raises:
         InputError: the file is no picture, broken or too large.
     """
-    fitted = fit(open_picture(path), preprocess)
-    return np.asarray(fitted.resize(preprocess.size[::-1], Image.Resampling.BILINEAR))
+    seen = fit(open_picture(path), preprocess)
+    small = seen.mode == "RGB" and seen.width * seen.height <= _SMALL
+    if small and _like_pillow((seen.height, seen.width), preprocess.size):
+        row, planes = _blank(preprocess)
+        resample(np.asarray(seen), _tables(preprocess), planes)
+        return row
+    return row_of(np.asarray(seen.resize(preprocess.size[::-1], Image.Resampling.BILINEAR)), preprocess)
 
 
 def row_of(pixels: npt.NDArray[np.uint8], preprocess: Preprocess) -> npt.NDArray[np.float32]:
-    """Turn pixels into one row of the model's input, as `Preprocess.row` does, several times as fast.
+    """Turn pixels into one row of the model's input, as `Preprocess.row` does, several times as fast."""
+    row, planes = _blank(preprocess)
+    lookup(pixels[..., None] if pixels.ndim == 2 else pixels, _tables(preprocess), planes)
+    return row
 
-    A channel has no more than 256 values: they are computed once and looked up.
-    """
-    planes = (pixels[..., None] if pixels.ndim == 2 else pixels).transpose(2, 0, 1)
-    depth, height, width = planes.shape
+
+def _blank(preprocess: Preprocess) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """A row to write to, and a view of its planes in the order of the picture's channels."""
+    (height, width), depth = preprocess.size, preprocess.depth
     shapes = {"NCHW": (depth, height, width), "NHWC": (height, width, depth), "NHW": (height, width)}
     row = np.empty(shapes[preprocess.layout], np.float32)
-    order = planes[::-1] if preprocess.channels == "BGR" else planes
-    for plane, table, out in zip(order, _tables(preprocess), preprocess.channels_first(row[None])[0], strict=True):
-        np.take(table, plane, out=out, mode="clip")
-    return row
+    planes = preprocess.channels_first(row[None])[0]
+    return row, planes[::-1] if preprocess.channels == "BGR" else planes
+
+
+@lru_cache(64)
+def _like_pillow(source: tuple[int, int], target: tuple[int, int]) -> bool:
+    """Tell whether Pillow brings pictures from one size to another as our own, faster loop does."""
+    noise = np.random.default_rng(0).integers(0, 256, (*source, 3), np.uint8)
+    ours = np.empty((3, *target), np.float32)
+    resample(noise, np.tile(np.arange(256, dtype=np.float32), (3, 1)), ours)
+    theirs = np.asarray(Image.fromarray(noise).resize(target[::-1], Image.Resampling.BILINEAR))
+    return np.array_equal(ours, theirs.transpose(2, 0, 1))
 
 
 @cache
 def _tables(preprocess: Preprocess) -> npt.NDArray[np.float32]:
-    """What becomes of each pixel value, channel by channel in the model's order: (channels, 256)."""
+    """What becomes of each pixel value, channel by channel in the picture's order: (channels, 256)."""
     every = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None, None], (256, 1, preprocess.depth))
-    return preprocess.planes(every)[..., 0]
+    planes = preprocess.planes(every)[..., 0]
+    return planes[::-1] if preprocess.channels == "BGR" else planes
 
 
 def read(path: Path, preprocess: Preprocess) -> Read:
     """Read one file; whatever is wrong with it becomes a reason that names no place on this machine."""
     digest = digest_of(path)
     try:
-        return Read(row_of(pixels_of(path, preprocess), preprocess), digest, "")
+        return Read(row_at(path, preprocess), digest, "")
     except InputError as error:
         return Read(None, digest, str(error).removeprefix(f"{path}: "))
-
-
-class Readers:
-    """Threads that read ahead: Pillow and NumPy let the interpreter go while they work."""
-
-    def __init__(self, pool: ThreadPoolExecutor, workers: int) -> None:
-        """Take a pool of so many threads; `background` makes one."""
-        self._pool = pool
-        self._workers = workers
-
-    def rows(self, paths: Sequence[Path], preprocess: Preprocess, ahead: int) -> Iterator[Read]:
-        """Read files in their order, at most `ahead` more than have been asked for."""
-        waiting: deque[Future[Read]] = deque()
-        for path in paths:
-            waiting.append(self._pool.submit(read, path, preprocess))
-            if len(waiting) >= ahead + self._workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-    def digests(self, paths: Sequence[Path]) -> list[bytes]:
-        """Fingerprint files."""
-        return list(self._pool.map(digest_of, paths))
-
-    def submit(self, work: Callable[[], None]) -> "Future[None]":
-        """Have something else done beside the reading."""
-        return self._pool.submit(work)
-
-
-@contextmanager
-def background() -> Iterator[Readers]:
-    """Start the threads, and end them."""
-    workers = max(2, min(8, os.cpu_count() or 2))
-    # Reading a picture mutes Pillow's warnings, which several threads at once would leave muted for good.
-    with warnings.catch_warnings():
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="agnostic-pictures")
-        try:
-            yield Readers(pool, workers)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)

@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
-    import agnostic.cli.data_sets  # noqa: F401  (adds its command)
-    from agnostic.cli.conversion import app
+    from agnostic.cli import conversion, data_sets, training_commands  # noqa: F401  (they add their commands)
+    from agnostic.cli.app import app
 
     debug = "--debug" in arguments
     try:

@@ -135,12 +135,18 @@ def explain(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where figures and records go.")] = Path(),
     features: Annotated[
         str | None,
-        typer.Option("--features", help="superpixels:N, grid:N, a label map; of a text: words, tokens, sentences."),
+        typer.Option(
+            "--features",
+            help="A picture's: superpixels:N, grid:N, a label map (.npy, .png); a text's: words, tokens, sentences; "
+            "a row's: columns, groups, bins:N; a series': changes:N, windows:N, steps.",
+        ),
     ] = None,
     fill: Annotated[
         str | None,
         typer.Option(
-            "--fill", help="A piece off: blur, mean, noise, zero, a colour; a word: remove, mask, unknown, pad."
+            "--fill",
+            help="Where a piece is off: of a picture blur, mean, noise, zero, a colour; of a text remove, mask, "
+            "unknown, pad; of a series mean, line, zero, noise.",
         ),
     ] = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The input to explain.")] = None,
@@ -337,6 +343,17 @@ def microscope(
     atlas: Annotated[
         list[str] | None, typer.Option("--atlas", metavar="LAYER", help="A layer laid out over all pictures.")
     ] = None,
+    groups: Annotated[
+        list[str] | None, typer.Option("--groups", metavar="LAYER", help="A layer grouped over all pictures.")
+    ] = None,
+    dreams: Annotated[
+        list[str] | None,
+        typer.Option("--dreams", metavar="LAYER", help="A layer whose dreams and groups are drawn on your pictures."),
+    ] = None,
+    variants: Annotated[
+        list[str] | None,
+        typer.Option("--variants", metavar="LAYER:UNIT", help="A unit whose opposite and facets are rendered."),
+    ] = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Then serve the site on this machine; its pages render on demand.")
     ] = False,
@@ -375,7 +392,8 @@ def microscope(
     )  # fmt: skip
     request = microscoping.Request(
         model=model, images=images, out=out, show=tuple(show or ()), layers=layers, icons=tuple(icons or ()),
-        preset=preset, compare=compare, atlas=tuple(atlas or ()), serve=serve, host=host, port=port, as_json=json,
+        preset=preset, compare=compare, atlas=tuple(atlas or ()), groups=tuple(groups or ()),
+        dreams=tuple(dreams or ()), variants=tuple(variants or ()), serve=serve, host=host, port=port, as_json=json,
         seed=seed, batch_size=batch_size, timeout=timeout, max_memory=max_memory, quiet=quiet, opening=how,
     )  # fmt: skip
     return microscoping.microscope(request)

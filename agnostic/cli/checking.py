@@ -13,7 +13,7 @@ from agnostic.errors import AgnosticError
 from agnostic.methods import get
 from agnostic.versions import versions
 
-EXTRAS = {"torch": "grad", "shap": "shap"}
+EXTRAS = {"torch": "grad", "shap": "shap", "tokenizers": "text"}
 
 
 @dataclass(frozen=True)

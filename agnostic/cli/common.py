@@ -181,7 +181,7 @@ def values_of(annotation: Any) -> str:
 
 
 def plain(text: str) -> Any:
-    """Text as it is: brackets in tensor names are no markup."""
+    """Text as it is: brackets in names are no markup, and what would steer a terminal is shown as a question mark."""
     from rich.text import Text
 
-    return Text(text)
+    return Text("".join(letter if letter.isprintable() else "?" for letter in text))

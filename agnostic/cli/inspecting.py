@@ -48,10 +48,14 @@ def as_mapping(model: Model) -> dict[str, Any]:
         "producer": model.proto.producer_name or None,
         "inputs": [_tensor(item) for item in model.inputs],
         "outputs": [_tensor(item) for item in model.outputs],
+        "answer": _answer(model),
         "explained": model.scores_tensor,
         "preprocess": preprocess.as_dict() if preprocess else None,
         "text": summary(model),
         "labels": list(model.labels) if model.labels else None,
+        "declared": {
+            name: {key: _short(item) for key, item in section.items()} for name, section in model.declared.items()
+        },
         "layers": [asdict(layer) for layer in model.layers],
         "notes": [*model.notes, *notes],
     }
@@ -59,6 +63,13 @@ def as_mapping(model: Model) -> dict[str, Any]:
 
 def _tensor(item: Any) -> dict[str, Any]:
     return {"name": item.name, "dtype": str(item.dtype), "shape": list(item.shape)}
+
+
+def _answer(model: Model) -> dict[str, Any]:
+    """The kind of answer, and of boxes how they are written down."""
+    layout = model.answer.layout
+    heads = [head.output for head in model.answer.heads]
+    return {"kind": model.answer.kind, "outputs": heads, "layout": asdict(layout) if layout is not None else None}
 
 
 def _preprocess(model: Model) -> tuple[Preprocess | None, tuple[str, ...]]:
@@ -77,6 +88,9 @@ def _facts_table(model: Model) -> Any:
     for kind, tensors in (("input", model.inputs), ("output", model.outputs)):
         for item in tensors:
             rows.add_row(kind, common.plain(str(item)))
+    declared = "declared" if "answer" in model.declared else "found in the graph, or assumed"
+    name = f" ({model.answer.layout.name})" if model.answer.layout is not None else ""
+    rows.add_row("answer", common.plain(f"{model.answer.kind}{name}, {declared}"))
     if model.scores_tensor not in [item.name for item in model.outputs]:
         rows.add_row("explained", common.plain(f"{model.scores_tensor}  (the scores before their softmax)"))
     if described["text"] is not None:
@@ -84,6 +98,8 @@ def _facts_table(model: Model) -> Any:
     else:
         rows.add_row("preprocess", common.plain(_preprocess_line(described["preprocess"])))
     rows.add_row("labels", common.plain(_labels_line(model)))
+    for name, section in model.declared.items():
+        rows.add_row(name, common.plain(_section_line(section)))
     return rows
 
 
@@ -95,6 +111,24 @@ def _preprocess_line(values: Mapping[str, Any] | None) -> str:
     return (
         f"{values['channels']} {values['layout']} {height}x{width} {values['resize']}, {numbers}  ({values['origin']})"
     )
+
+
+def _short(value: Any) -> Any:
+    """A declared value as it is, but for texts of the length of a file."""
+    return f"{value[:1000]}…" if isinstance(value, str) and len(value) > 1000 else value
+
+
+def _section_line(section: Mapping[str, Any]) -> str:
+    """Sum up what a model declares in a section: `30 columns: age, sex, fare, ...; layout NCT`."""
+    parts = []
+    for key, value in section.items():
+        if isinstance(value, Mapping | list) and value:
+            names = [str(item.get("name", "?")) if isinstance(item, Mapping) else str(item) for item in value]
+            parts.append(f"{len(value)} {key}: {', '.join(names[:3])}{', ...' * (len(names) > 3)}")
+        else:
+            text = str(value)
+            parts.append(f"{key} {text if len(text) <= 60 else text[:59] + '…'}")
+    return "; ".join(parts)
 
 
 def _labels_line(model: Model) -> str:

@@ -32,6 +32,9 @@ class Request:
     preset: str
     compare: str | None
     atlas: tuple[str, ...]
+    groups: tuple[str, ...]
+    dreams: tuple[str, ...]
+    variants: tuple[str, ...]
     serve: bool
     host: str
     port: int
@@ -56,7 +59,10 @@ def microscope(request: Request) -> int:
         model = load(request.model, **request.opening)
         other = load(request.compare, **request.opening) if request.compare is not None else None
         work = _opened(request, model, bars)
-        complete(work, icons=request.icons, compare=other, atlas=request.atlas)
+        complete(
+            work, icons=request.icons, compare=other, atlas=request.atlas, groups=request.groups,
+            dreams=request.dreams, variants=request.variants,
+        )  # fmt: skip
     built = report(work)
     for row in built.skipped:
         common.note(f"{row['file']}: {row['reason']}; skipped")

@@ -165,5 +165,5 @@ def _inputs(tokens: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
         raise UsageError("no input was given; expected a file, --text TEXT, or NAME=VALUE")
     given: dict[str, Any] = {**{token: token for token in plain}, **{text: Text(text) for text in texts}}
     if not given:
-        return {next(iter(named.values())): named}
+        return {next((value for value in named.values() if Path(value).is_file()), "input"): named}
     return {name: {"": value, **named} if named else value for name, value in given.items()}

@@ -10,7 +10,7 @@ from agnostic.engine.model import Model
 from agnostic.explanation import Explanation
 from agnostic.gallery import short
 from agnostic.inputs.sample import Text
-from agnostic.inputs.text import lines_of
+from agnostic.inputs.text import is_file, lines_of
 from agnostic.inputs.text_facts import eats_text
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def each_text(model: Model, inputs: Mapping[str, Any], row: int | None) -> dict[
 
 def _is_file_of_texts(model: Model, given: Any) -> bool:
     is_name = isinstance(given, str) and not isinstance(given, Text) and given.endswith(".txt")
-    return is_name and eats_text(model) and Path(given).is_file()
+    return is_name and eats_text(model) and is_file(Path(given))
 
 
 def has_words(found: Sequence[Explanation]) -> bool:

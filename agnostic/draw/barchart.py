@@ -29,7 +29,7 @@ class Bars:
     Attributes:
         title: one or two words above it.
         caption: one line below that: target, probability, the number that matters.
-        weights: (rows,) what each piece counts for.
+        weights: (rows,) what each piece counts for; one fewer where nothing stands beside the last name.
         start: the value that the weights lead from, where they add up; None where each stands on zero.
         accent: the colour of the compared target that the column is about.
     """
@@ -86,7 +86,7 @@ def bar_chart(
         UsageError: there is nothing to draw, or the counts do not agree.
         ItemError: a weight is not finite.
     """
-    if not columns or not names or any(len(column.weights) != len(names) for column in columns):
+    if not columns or not names or any(len(names) - len(column.weights) not in (0, 1) for column in columns):
         raise UsageError(
             f"{len(columns)} columns of bars for {len(names)} names; expected at least one, of one bar each"
         )
@@ -140,7 +140,7 @@ def _draw_column(
     """Draw one column: its words, the lines that bars begin and end at, and the bars with their numbers."""
     _write_words(draw, plan, left, column, theme)
     span = _span(column, together, left, plan.width)
-    foot = plan.top + len(column.weights) * _PITCH
+    foot = plan.bottom - TINY - text.line_height(text.SMALL)
     edges = column.edges
     marks = [0.0] if column.start is None else [column.start, float(edges[-1, 1])]
     for mark in marks:

@@ -53,12 +53,13 @@ class Shading:
 
 
 class _Plan(NamedTuple):
-    """Where things stand: left ends of columns, tops of rows, the size of a cell, and what the rows share."""
+    """Where things stand: left ends of columns, tops of rows, the size of a cell, room for numbers, the time."""
 
     lefts: list[int]
     tops: list[int]
     width: int
     height: int
+    room: int
     starts: npt.NDArray[np.int64]
     steps: int
 
@@ -143,7 +144,9 @@ def _plan(
     tops = [top + label + row * (height + label + CLOSE) for row in range(len(curves))]
     lefts = [left + at * (width + WIDE) for at in range(len(columns))]
     bottom = tops[-1] + height + 3 * text.line_height(text.SMALL) + CLOSE
-    return _Plan(lefts, tops, width, height, starts, len(curves[0].values)), bottom
+    told = any(column.numbers is not None for column in columns)
+    room = text.line_height(text.SMALL) if told else TINY
+    return _Plan(lefts, tops, width, height, room, starts, len(curves[0].values)), bottom
 
 
 def _ticks(curve: Curve) -> list[float]:
@@ -176,13 +179,12 @@ def _draw_cell(
         draw.rectangle(
             (x0, top, x1 - 1, bottom - 1), fill=on_paper(value / column.bound if column.bound else 0.0, theme)
         )
-    if 1 < len(plan.starts) <= _FEW:
+    if column.numbers is not None and len(plan.starts) <= _FEW:
         for start in plan.starts[1:]:
             x = round(plan.x(at, start - 0.5))
             draw.rectangle((x - 1, top, x, bottom - 1), fill=theme.paper)
     draw.rectangle((left, bottom, left + plan.width - 1, bottom + HAIR - 1), fill=theme.line)
-    room = text.line_height(text.SMALL) if column.numbers is not None else TINY
-    span = Span(float(curve.values.min()), float(curve.values.max()), bottom - CLOSE, top + room + TINY)
+    span = Span(float(curve.values.min()), float(curve.values.max()), bottom - CLOSE, top + plan.room + TINY)
     points = [(plan.x(at, step), float(span.place(value))) for step, value in enumerate(curve.values)]
     smooth_line(sheet, points if len(points) > 1 else [points[0], (points[0][0] + 1, points[0][1])], theme.ink)
     _write_numbers(draw, plan, cell, column, theme)

@@ -3,8 +3,10 @@
 All lengths are in pixels at twice the size they are read at.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ _PITCH = text.line_height(_SIZE) + text.line_height(text.SMALL) + TINY
 _SPACE = text.width("n n", _SIZE) - text.width("nn", _SIZE)
 _PADDING = 5
 _MOST_LINES = 60
+# More letters than stand on a line.
+_LONGEST = 200
 _BAR, _BAR_HEIGHT = 200, 16
 # Below this share of the largest, a value is not printed: one with a sign, and one of those that are never small.
 _PRINTED, _PRINTED_SIZE = 0.15, 0.3
@@ -256,18 +260,24 @@ def _atoms(item: Passage) -> Iterator[_Atom]:
                 label = item.label(mark.value) if place == len(words) - 1 else ""
                 ends = (place == 0) + (place == len(words) - 1) if mark.value is not None else 0
                 yield from _fitted(word, mark, label, ends * _PADDING, spaced or place > 0 or part[:1].isspace())
-            spaced = (spaced and not words and not part) or part[-1:].isspace() or (spaced and not words)
+            spaced = part[-1:].isspace() or (spaced and not words)
 
 
 def _fitted(word: str, mark: Mark, label: str, padding: int, spaced: bool) -> Iterator[_Atom]:
     """Make atoms of a word: one, unless it is wider than a line."""
-    drawn = text.drawable(word)
-    while text.width(drawn[:200], _SIZE) > MEASURE - padding:
-        fits = next(n for n in range(min(len(drawn), 200), 0, -1) if text.width(drawn[:n], _SIZE) <= MEASURE - padding)
+    # What fits on no sheet is not looked at.
+    drawn = text.drawable(word[: _LONGEST * (_MOST_LINES + 1)])
+    room = MEASURE - padding
+    while text.width(drawn[:_LONGEST], _SIZE) > room:
+        fits = max(1, bisect_right(range(_LONGEST), room, key=partial(_width_of_first, drawn)) - 1)
         yield _Atom(drawn[:fits], mark, "", spaced, text.width(drawn[:fits], _SIZE) + padding)
         drawn, spaced = drawn[fits:], False
     width = max(text.width(drawn, _SIZE) + padding, text.width(label, text.SMALL) + TINY if label else 0)
     yield _Atom(drawn, mark, label, spaced, width)
+
+
+def _width_of_first(word: str, letters: int) -> int:
+    return text.width(word[:letters], _SIZE)
 
 
 def _notes(footer: str, items: Sequence[Passage], laid: Sequence[Sequence[object]]) -> str:
@@ -275,7 +285,7 @@ def _notes(footer: str, items: Sequence[Passage], laid: Sequence[Sequence[object
     notes = [footer] if footer else []
     if any(len(lines) > _MOST_LINES for lines in laid):
         notes.append(f"the first {_MOST_LINES} lines are shown")
-    written = "".join(mark.text for mark in items[0].marks[:5000]) if items else ""
+    written = "".join(mark.text[:200] for mark in items[0].marks[:2000]) if items else ""
     if text.drawable(written).count("?") > written.count("?"):
         notes.append("? stands for letters that this font lacks; the page shows them")
     return " · ".join(notes)

@@ -82,6 +82,11 @@ class Autograd:
         module = to_torch(self._proto, dtype=dtype, straight_through=self._straight)
         return module.to("cuda") if torch.cuda.is_available() else module
 
+    @cached_property
+    def doubled(self) -> "Autograd":
+        """The same graph, computed in float64."""
+        return self if self._double else Autograd(self._proto, straight_through=self._straight, double=True)
+
     @property
     def surrogates(self) -> tuple[str, ...]:
         """The nodes whose gradient is an estimate."""
@@ -198,7 +203,7 @@ def _score(
 ) -> "Tensor":
     """Read a target off torch tensors: (n,)."""
     if of == "logit":
-        return _read(target, fetched)
+        return read_target(target, fetched)
     import torch
 
     term = target.terms[0]
@@ -206,7 +211,7 @@ def _score(
         raise UsageError(f"gradient_of {of} needs a single class, which {target.name!r} is not: take logit")
     log_softmax = partial(torch.log_softmax, dim=class_axis + 1)
     chances = _ruled(rules, "LogSoftmax", log_softmax, fetched[term.tensor])
-    log_probability = _read(target, {term.tensor: chances})
+    log_probability = read_target(target, {term.tensor: chances})
     return _ruled(rules, "Exp", torch.exp, log_probability) if of == "probability" else -log_probability
 
 
@@ -216,7 +221,8 @@ def _ruled(rules: Mapping[str, "Rule"], kind: str, function: Callable[..., Any],
     return computed
 
 
-def _read(target: Target, fetched: Mapping[str, "Tensor"]) -> "Tensor":
+def read_target(target: Target, fetched: Mapping[str, "Tensor"]) -> "Tensor":
+    """Read a target off torch tensors, as `Target.read` does off arrays: (n,)."""
     import torch
 
     maths = Maths(lambda values: values, lambda numbers, like: torch.from_numpy(numbers).to(like), torch.log, True)

@@ -5,6 +5,7 @@ exporters bake a 1 into a Reshape behind a symbolic axis. So the first batch is 
 graph that fails the check is run row by row, which is slower and right.
 """
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -31,7 +32,11 @@ class BatchRunner:
     """Run any number of rows, by whatever batches the graph really takes."""
 
     def __init__(
-        self, proto: onnx.ModelProto, device: Device = "auto", batched_inputs: frozenset[str] | None = None
+        self,
+        proto: onnx.ModelProto,
+        device: Device = "auto",
+        batched_inputs: frozenset[str] | None = None,
+        threads: int | None = None,
     ) -> None:
         """Take a graph.
 
@@ -40,6 +45,7 @@ class BatchRunner:
             device: where it runs.
             batched_inputs: the inputs with a batch axis; by default those whose leading axis is free, or is that of
                 the first input that has axes at all.
+            threads: of the processor, as many as it has cores by default.
         """
         weights = {item.name for item in proto.graph.initializer}
         leading = {value.name: leading_axis(value) for value in proto.graph.input if value.name not in weights}
@@ -51,11 +57,12 @@ class BatchRunner:
             )
         self.batched_inputs = batched_inputs
         self.inputs = frozenset(leading)
-        self._as_given = Runtime(proto, device)
+        self._as_given = Runtime(proto, device, threads)
         freed = surgery.free_batch(proto) if self.declared is not None else None
-        self._free = Runtime(freed, device) if freed is not None else self._as_given
+        self._free = Runtime(freed, device, threads) if freed is not None else self._as_given
         self._verdicts: dict[tuple[str, ...], bool] = {}
         self.rows_run = 0
+        self._counting = threading.Lock()
 
     @property
     def provider(self) -> str:
@@ -84,7 +91,8 @@ class BatchRunner:
         """
         names = tuple(outputs)
         rows = self._rows(feeds)
-        self.rows_run += rows
+        with self._counting:
+            self.rows_run += rows
         if rows == (self.declared or 1):
             fetched = self._as_given.run(feeds, names)
         elif self._batches(feeds, names, rows):

@@ -251,6 +251,16 @@ class Model:
 
         return parity(self, x)
 
+    def side_by_side(self, threads: int) -> BatchRunner:
+        """A runner of the same graph for callers that run batches of their own from several threads at once.
+
+        Several runs of few threads each waste less than one of many: their parts need not wait for each other.
+
+        Args:
+            threads: of the processor, for each run.
+        """
+        return BatchRunner(self.proto, self.device, self.batched_inputs, threads)
+
     @cached_property
     def autograd(self) -> Autograd:
         """The re-imported graph that answers with gradients."""

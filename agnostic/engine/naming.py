@@ -14,6 +14,12 @@ _ENTRY = re.compile(r"^(.+)\[([\d,:\s]*)\]$")
 _UNIT = re.compile(r"^(.+):(\d+)(?:@(\d+(?:,\d+)*))?$")
 _OF_INPUT = re.compile(r"^(?:(box):\d+|(like):.+|.+@.+)")
 
+_ANSWERS: dict[str | None, tuple[str, str]] = {
+    "box": ("boxes", "boxes"),
+    "like": ("embedding", "an embedding"),
+    None: ("segmentation", "a class at every place"),
+}
+
 Also = Callable[[str], Target | None]
 
 
@@ -49,6 +55,7 @@ class Names:
         heads: the outputs that answer, where there are several.
         instead: what can be named where classes have no score of their own; empty where they have.
         classes: how many classes there are, where that is not the length of an axis of the scores.
+        kind: what kind of answer the model gives.
     """
 
     scores: str
@@ -59,6 +66,7 @@ class Names:
     heads: Sequence[NamedHead] = ()
     instead: str = ""
     classes: int | None = None
+    kind: str = "classes"
 
     def target(self, text: str, also: Also | None = None) -> Target:
         """Resolve what a person typed.
@@ -88,16 +96,15 @@ class Names:
         return Target((Term(self.scores, (None,) * len(self.shapes[self.scores])),), self.scores)
 
     def class_target(self, index: int) -> Target:
-        """The score of one class, named by its label where there is one."""
-        if self.instead:
-            raise UsageError(self.instead)
-        size = self.class_count
+        """The score of one class, named by its label where there is one; where classes have none, a plain entry."""
+        shape = self.shapes[self.scores]
+        size = (shape[self.class_axis] if shape else 1) if self.instead else self.class_count
         if index < 0 or (size is not None and index >= size):
             known = "" if size is None else f"; the model has the classes 0 to {size - 1}"
             raise UsageError(f"class {index} does not exist{known}")
-        shape = self.shapes[self.scores]
         entry = tuple(index if axis == self.class_axis else None for axis in range(len(shape)))
-        return Target((Term(self.scores, entry),), self.class_name(index))
+        name = f"{self.scores}:{index}" if self.instead else self.class_name(index)
+        return Target((Term(self.scores, entry),), name)
 
     def class_name(self, index: int) -> str:
         """The label of a class, or its number."""
@@ -152,6 +159,8 @@ class Names:
         """Find a class by its label, in whichever output has it."""
         if not self.heads:
             found = self._labelled(text, self.labels or ())
+            if found is not None and self.instead:
+                raise UsageError(self.instead)
             return None if found is None else self.class_target(found)
         places = [(head, self._labelled(text, head.labels or ())) for head in self.heads]
         named = [(head, found) for head, found in places if found is not None]
@@ -186,6 +195,8 @@ class Names:
         return Target((Term(head.scores, entry),), f"{head.output}:{label}")
 
     def _numbered(self, number: str) -> Target:
+        if self.instead:
+            raise UsageError(self.instead)
         if len(self.heads) > 1:
             choices = ", ".join(f"{head.output}:{number}" for head in self.heads)
             raise UsageError(f"the target {number} counts in several outputs; give one of {choices}")
@@ -236,21 +247,20 @@ class Names:
         if text in self.shapes:
             return UsageError(f"the target {text!r} is a whole tensor; name a unit of it: {text}:0")
         if match := _OF_INPUT.match(text):
-            return UsageError(_misplaced(text, match[1] or match[2]))
+            return UsageError(self._misplaced(text, match[1] or match[2]))
         if (match := _UNIT.match(text)) or (match := _ENTRY.match(text)):
             return unknown("layer", match[1], self.shapes)
         words = [word for label in self.labels or () for word in sorted(synonyms(label))]
         hint = "give a class number or layer:unit" + ("" if self.labels else " (the model declares no labels)")
         return unknown("target", text, words, hint)
 
-
-def _misplaced(text: str, kind: str | None) -> str:
-    """Say what kind of answer a target would belong to."""
-    if kind == "box":
-        return f"the target {text!r} needs a model that answers with boxes; declare them in a sidecar: [answer] kind"
-    if kind == "like":
-        return f"the target {text!r} needs a model that answers with an embedding; declare [answer] kind in a sidecar"
-    return f"the target {text!r} needs a model that answers with a class at every place; or name layer:unit@y,x"
+    def _misplaced(self, text: str, word: str | None) -> str:
+        """Say what kind of answer a target belongs to that no entry of a tensor can be."""
+        kind, answer = _ANSWERS[word]
+        if self.kind == kind:
+            return f"the target {text!r} depends on the input: give it to explain, together with one"
+        other = "" if word else "; or name layer:unit@y,x"
+        return f"the target {text!r} needs a model that answers with {answer}: declare it under [answer]{other}"
 
 
 def synonyms(label: str) -> set[str]:

@@ -32,7 +32,7 @@ def names_of(model: "Model") -> Names:
     layers = {layer.name: layer for layer in model.layers}
     return Names(
         first.scores, first.axis, shapes, layers, labels, heads if answer.by_name else (), _instead(answer),
-        _classes_of_boxes(answer, shapes),
+        _classes_of_boxes(answer, shapes), answer.kind,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ hidden tensors costs 14-19 % even when they are not fetched, so a perturbation l
 import ctypes
 import ctypes.util
 import re
+import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -95,6 +96,7 @@ class Runtime:
         self.device: Device = device
         self._threads = threads
         self._sessions: OrderedDict[tuple[str, ...], _Session] = OrderedDict()
+        self._building = threading.Lock()
 
     @property
     def provider(self) -> str:
@@ -116,13 +118,14 @@ class Runtime:
                 raise _run_error(error) from error
 
     def _session(self, outputs: tuple[str, ...]) -> _Session:
-        if outputs not in self._sessions:
-            session = self._build(outputs)
-            self._sessions[outputs] = _Session(session, frozenset(item.name for item in session.get_inputs()))
-            if len(self._sessions) > KEPT_SESSIONS:
-                self._sessions.popitem(last=False)
-        self._sessions.move_to_end(outputs)
-        return self._sessions[outputs]
+        with self._building:
+            if outputs not in self._sessions:
+                session = self._build(outputs)
+                self._sessions[outputs] = _Session(session, frozenset(item.name for item in session.get_inputs()))
+                if len(self._sessions) > KEPT_SESSIONS:
+                    self._sessions.popitem(last=False)
+            self._sessions.move_to_end(outputs)
+            return self._sessions[outputs]
 
     def _build(self, outputs: tuple[str, ...]) -> Any:
         runtime = _onnxruntime()

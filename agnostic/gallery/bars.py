@@ -50,7 +50,7 @@ def figure(explanations: Sequence[Explanation], *, heading: str = "", dark: bool
     starts = [start_of(item) for item in explanations]
     order = strongest(weights)
     shown, rest = order[:MOST_BARS], order[MOST_BARS:]
-    summed = len(rest) > 0 and all(start is not None for start in starts)
+    summed = len(rest) > 0 and any(start is not None for start in starts)
     names = [pieces.names[at] for at in shown] + ([f"{len(rest)} others"] if summed else [])
     values = [pieces.values[at] for at in shown] if pieces.values else []
     targets = list(dict.fromkeys(item.target for item in explanations))
@@ -61,7 +61,7 @@ def figure(explanations: Sequence[Explanation], *, heading: str = "", dark: bool
         Bars(
             item.method,
             caption(item),
-            np.append(each[shown], each[rest].sum()) if summed else each[shown],
+            np.append(each[shown], each[rest].sum()) if summed and start is not None else each[shown],
             start,
             accents[item.target],
         )
@@ -93,7 +93,8 @@ def _pieces(item: Explanation) -> Pieces:
     if item.weights is not None and item.weights.size != item.values.size:
         return Pieces(list(item.meta["feature_names"]), [])
     indices = np.indices(item.values.shape).reshape(item.values.ndim, -1).T
-    names = [", ".join(map(str, index)) for index in indices]
+    source = item.meta.get("source", "")
+    names = [f"{source}[{', '.join(map(str, index))}]" for index in indices]
     data = item.data.ravel() if item.data is not None and item.data.size == len(names) else None
     return Pieces(names, [] if data is None else [f"{value:.6g}" for value in data])
 

@@ -15,6 +15,7 @@ Pixels = npt.NDArray[np.uint8]
 # Vector and page formats run interpreters, and the stubs read nothing.
 REFUSED = {"EPS", "PDF", "WMF", "FPX", "MIC", "GRIB", "BUFR", "HDF5", "MPEG"}
 MAX_PIXELS = 50_000_000
+_PLAIN = ("RGB", "RGBA", "L")
 
 
 def open_picture(source: "str | os.PathLike[str] | Image.Image | npt.NDArray[np.generic]") -> Image.Image:
@@ -43,7 +44,9 @@ def _read(path: Path) -> Image.Image:
             with Image.open(path, formats=sorted(set(Image.OPEN) - REFUSED)) as picture:
                 _check_size(path, picture)
                 picture.load()
-                return plain(ImageOps.exif_transpose(picture))
+                # Nobody else holds this one: it is turned where it lies, and handed on without a copy.
+                ImageOps.exif_transpose(picture, in_place=True)
+                return picture if picture.mode in _PLAIN else plain(picture)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected a picture") from None
     except Image.DecompressionBombError:
@@ -70,7 +73,7 @@ def _check_size(path: Path, picture: Image.Image) -> None:
 
 def plain(picture: Image.Image) -> Image.Image:
     """Convert any mode to RGB, RGBA or L without losing what is visible."""
-    if picture.mode in ("RGB", "RGBA", "L"):
+    if picture.mode in _PLAIN:
         return picture.copy()
     if picture.mode.startswith("I"):
         return _from_wide(np.asarray(picture).astype(np.int64))

@@ -105,6 +105,7 @@ def _read(model: Model, by_name: dict[str, Anything], reading: Reading) -> Sampl
     for kind in KINDS:
         if any(kind.recognises(model, name, value, reading) for name, value in by_name.items()):
             return kind.sample(model, by_name, reading)
+    _check_no_picture(model, by_name)
     return _picture_or_array(model, dict(by_name), reading)
 
 
@@ -120,6 +121,19 @@ def _another(model: Model, by_name: Mapping[str, Anything], reading: Reading, gi
 def several_of(model: Model, given: Anything) -> list[Anything] | None:
     """Return what is given as a list of samples, such as several texts; None where it is one."""
     return texts_in(model, given)
+
+
+def _check_no_picture(model: Model, by_name: Mapping[str, Anything]) -> None:
+    """Refuse a file that is no table where that is what the model says it eats."""
+    declared = [kind for kind in ("table", "series") if kind in model.declared]
+    eats_pictures = model.preprocess is not None or any(len(tensor.shape) > 3 for tensor in model.inputs)
+    for value in by_name.values():
+        if declared and not eats_pictures and _looks_like_picture(value) and not _is_number(value):
+            given = value if isinstance(value, str | os.PathLike) else "a picture"
+            what = {"table": "the rows of a table", "series": "a series"}[declared[0]]
+            raise InputError(
+                f"{given}: the model eats {what}; expected a .csv, .tsv or .npy file, or .parquet for a table"
+            )
 
 
 def _picture_or_array(model: Model, by_name: dict[str, Anything], reading: Reading) -> Sample:

@@ -75,8 +75,8 @@ def stand_in_for(model: Model, columns: Columns, reading: "Reading") -> StandIn:
         return StandIn(arrays, "its declared value")
     if reading.baseline is not None:
         return StandIn(arrays, "the baseline")
-    what = "columns" if len(bare) == len(cells) else ", ".join(map(repr, bare[:5]))
-    note = f"{what} that are off become 0; give rows of data with --background FILE, or a value with --baseline"
+    what = "columns that are off" if len(bare) == len(cells) else ", ".join(map(repr, bare[:5]))
+    note = f"0 stands in for {what}; give rows of data with --background FILE, or a value with --baseline"
     return StandIn(arrays, "0", (note,))
 
 

@@ -29,7 +29,8 @@ def recognises(model: Model, name: str, given: Any, reading: "Reading") -> bool:
     """Whether what is given is a table, a row of one, or a cell of a row.
 
     A file of a table, a data frame, and rows that name their columns always are; an array or a list is where the model
-    declares its columns; a value under the name of a column is a cell.
+    declares its columns, or where a row of it is asked for or a background given; a value under the name of a column
+    is a cell.
     """
     if isinstance(given, str | os.PathLike) and Path(given).suffix.lower() in SUFFIXES:
         return True
@@ -37,7 +38,14 @@ def recognises(model: Model, name: str, given: Any, reading: "Reading") -> bool:
         return True
     if "table" in model.declared:
         return _is_declared(model, name, given)
+    if (reading.row is not None or reading.background is not None) and _is_matrix(model, given):
+        return name in ("", model.inputs[0].name)
     return name != "" and _is_cell(model, name, given)
+
+
+def _is_matrix(model: Model, given: Any) -> bool:
+    """Whether an array goes into a model whose one input holds rows."""
+    return isinstance(given, np.ndarray | list | tuple) and [len(tensor.shape) for tensor in model.inputs] == [2]
 
 
 def _is_declared(model: Model, name: str, given: Any) -> bool:

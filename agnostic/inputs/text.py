@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agnostic.engine.model import Model
+from agnostic.engine.target import Array
 from agnostic.errors import InputError, UsageError, unknown
+from agnostic.inputs.array import complete, read_array
 from agnostic.inputs.sample import Sample, Text
 from agnostic.inputs.text_facts import TextFacts, eats_text, text_facts
 from agnostic.inputs.text_pieces import CUTS, FILLS, Written, of_strings, of_tokens
@@ -47,10 +49,12 @@ def text_sample(model: Model, given: Mapping[str, Any], reading: "Reading") -> S
     named = {name or facts.input: value for name, value in given.items()}
     if stray := sorted(set(named) - {tensor.name for tensor in model.inputs}):
         raise unknown("input", stray[0], [tensor.name for tensor in model.inputs])
+    if facts.input not in named:
+        raise UsageError(f"a text goes to the input {facts.input!r}, and nothing was given for that")
     _check_reading(reading, facts)
     written = _written(named.pop(facts.input), facts, reading.row)
     cut = reading.features if isinstance(reading.features, str) else "words"
-    others = {name: np.asarray(value) for name, value in named.items()}
+    others = {name: _other(model, name, value) for name, value in named.items()}
     make = of_strings if facts.kind == "strings" else of_tokens
     return make(model, facts, written, cut, reading.fill, others)
 
@@ -68,6 +72,14 @@ def texts_in(model: Model, given: Any) -> list[Any] | None:
     if not given:
         raise InputError("the list of texts is empty; expected at least one")
     return [Text(item) if isinstance(item, str) else item for item in given]
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def lines_of(path: Path) -> list[str]:
@@ -100,6 +112,18 @@ def _is_file_or_string(given: Any) -> bool:
 
 def _is_pair(given: Any) -> bool:
     return isinstance(given, tuple) and len(given) == 2 and all(isinstance(item, str) for item in given)
+
+
+def _other(model: Model, name: str, value: Any) -> Array:
+    """Read what goes to another input: an array, a .npy file, or a number for all of its entries."""
+    if isinstance(value, str | os.PathLike) and Path(value).suffix == ".npy":
+        return read_array(Path(value))
+    tensor = next(tensor for tensor in model.inputs if tensor.name == name)
+    try:
+        found: Array = np.asarray(float(value) if isinstance(value, str) else value)
+    except ValueError:
+        raise InputError(f"input {tensor}: got {str(value)[:40]!r}; expected a number or a .npy file") from None
+    return np.full(complete(model, {})[0][name].shape, found) if found.ndim == 0 else found
 
 
 def _check_reading(reading: "Reading", facts: TextFacts) -> None:
@@ -140,11 +164,7 @@ def _from_file(given: Any, row: int | None) -> str:
     """Read the line of a file; what names no file is a text itself."""
     path = Path(given)
     is_name = isinstance(given, os.PathLike) or (path.suffix == ".txt" and len(given.split()) == 1)
-    try:
-        is_file = path.is_file()
-    except (OSError, ValueError):
-        is_file = False
-    if not is_file and not is_name:
+    if not is_name and not is_file(path):
         return str(given)
     if path.suffix != ".txt":
         raise InputError(f"{path}: this model takes text; give it with --text, or as a .txt file with one text a line")

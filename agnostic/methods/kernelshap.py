@@ -44,7 +44,9 @@ def _shares(task: Task, coalitions: Coalitions) -> Floats:
     matrix, right = sums[1 : 1 + players, 1 : 1 + players], sums[1 : 1 + players, 1 + players :]
     # Start from equal shares, which add up, and search the best change among those that add up to nothing.
     equal = np.tile(gain / players, (players, 1))
-    change = np.linalg.pinv(_centred(_centred(matrix).T), hermitian=True) @ _centred(right - matrix @ equal)
+    # One eigenvalue is zero up to rounding; at NumPy's own cut-off it is now and then inverted like any other.
+    inverse = np.linalg.pinv(_centred(_centred(matrix).T), rcond=1e-10, hermitian=True)
+    change = inverse @ _centred(right - matrix @ equal)
     return (equal + _centred(change)).T
 
 

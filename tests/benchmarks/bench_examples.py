@@ -1,11 +1,13 @@
 """What the index of examples costs beside running the model on the same pictures.
 
-`python tests/benchmarks/bench_examples.py [--pictures N] [--layers all|few] [--rounds N]`. Pictures are pieces of a
-shipped photograph, saved as JPEG files of 256 x 256 pixels in a folder that is removed at the end. The index and two
-floors take turns, one shard of pictures at a time: a forward pass in the same batches that hands out the same layers
-of pictures already decoded, and one that has to read and decode them first, one by one between the passes. The ratios
-are those of pictures per second, index over floor, so 1 means that the index costs nothing; on top comes the peak
-memory of a process that indexes 1,000 pictures and all of them.
+`python tests/benchmarks/bench_examples.py [--pictures N] [--race N] [--layers few,main] [--kills N]`. Pictures are
+pieces of the shipped photographs, some mirrored, saved as JPEG files of 256 x 256 pixels in a folder that is removed at
+the end. The index and two floors take turns, one shard of pictures at a time: a forward pass in the engine's batches of
+4 that hands out the same layers of pictures already decoded, and one that has to read and decode them first, one by one
+between the passes. The ratios are those of pictures per second, index over floor, so 1 means that the index costs
+nothing; each is the median of the shards. On top comes the peak memory of a process that indexes 1,000 pictures and all
+of them, and, if asked for, an index that is killed at random moments and gone on with, compared byte by byte with one
+that was let be.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 import agnostic
 from agnostic import models
@@ -27,6 +29,7 @@ from agnostic.blocks.examples import build
 from agnostic.blocks.examples_files import read
 from agnostic.engine.model import Model
 
+# The batch of the floors; the index chooses its own.
 BATCH, SHARD = 4, 512
 LAYERS = {
     "few": ("pool1", "fire3/concat", "fire5/concat", "fire9/concat"),
@@ -35,19 +38,18 @@ LAYERS = {
 
 
 def paint(folder: Path, count: int) -> list[Path]:
-    """Save pieces of a photograph; beyond a thousand of them a file is linked again under another name."""
-    photo = Image.open(models.picture("cat_and_coffee")).convert("RGB")
+    """Save pieces of the shipped photographs."""
+    photos = [Image.open(models.picture(name)).convert("RGB") for name in models.pictures()]
     rng = np.random.default_rng(0)
     paths = []
     for number in range(count):
+        photo = photos[int(rng.integers(len(photos)))]
+        side = int(rng.integers(min(photo.size) // 3, min(photo.size)))
+        left, top = (int(rng.integers(0, length - side + 1)) for length in photo.size)
+        piece = photo.resize((256, 256), box=(left, top, left + side, top + side))
         path = folder / f"{number // 1000:03d}" / f"{number:06d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        if number < 1000:
-            side = int(rng.integers(100, min(photo.size)))
-            left, top = (int(rng.integers(0, length - side)) for length in photo.size)
-            photo.resize((256, 256), box=(left, top, left + side, top + side)).save(path, quality=85)
-        else:
-            os.link(paths[number % 1000], path)
+        (ImageOps.mirror(piece) if rng.random() < 0.5 else piece).save(path, quality=85)
         paths.append(path)
     return paths
 
@@ -83,7 +85,7 @@ def race(model: Model, paths: list[Path], layers: tuple[str, ...], out: Path, na
         rows = [row for path in part if (row := read(path, model.preprocess).row) is not None]
         works: list[Callable[[], object]] = [
             lambda part=part, number=number: build(  # type: ignore[misc]
-                model, part, layers, out / f"{name}{number}", batch_size=BATCH, shard_size=SHARD
+                model, part, layers, out / f"{name}{number}", shard_size=SHARD
             ),
             lambda rows=rows: forward(model, rows, layers),  # type: ignore[misc]
             lambda part=part: decode_and_forward(model, part, layers),  # type: ignore[misc]
@@ -102,50 +104,75 @@ def race(model: Model, paths: list[Path], layers: tuple[str, ...], out: Path, na
     )
 
 
-def memory(folder: Path, count: int, layers: tuple[str, ...]) -> float:
+def memory(folder: Path, count: int, layers: tuple[str, ...], out: Path) -> float:
     """Peak megabytes of a process that indexes so many pictures (Linux)."""
-    command = [
-        sys.executable,
-        __file__,
-        "--inside",
-        str(folder),
-        "--pictures",
-        str(count),
-        "--layers",
-        ",".join(layers),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(child(folder, count, layers, out), capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 
-def inside(folder: Path, count: int, layers: tuple[str, ...]) -> None:
+def child(folder: Path, count: int, layers: tuple[str, ...], out: Path) -> list[str]:
+    """The command of a process that indexes the first pictures of a folder."""
+    what = ["--inside", str(folder), "--pictures", str(count), "--layers", ",".join(layers), "--out", str(out)]
+    return [sys.executable, __file__, *what]
+
+
+def inside(folder: Path, count: int, layers: tuple[str, ...], out: Path) -> None:
     """Index, and print the high-water mark of this process, as its status has it: getrusage counts the parent's too."""
-    with tempfile.TemporaryDirectory() as out:
-        build(agnostic.load("squeezenet", device="cpu"), sorted(folder.rglob("*.jpg"))[:count], layers, out)
+    build(agnostic.load("squeezenet", device="cpu"), sorted(folder.rglob("*.jpg"))[:count], layers, out)
     lines = Path("/proc/self/status").read_text().splitlines()
     print(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024)
+
+
+def killed(folder: Path, count: int, layers: tuple[str, ...], whole: Path, seconds: float, times: int) -> None:
+    """Kill an index at random moments, go on, and compare with the one that took so many seconds in one go."""
+    out, rng = whole.parent / "killed", np.random.default_rng(0)
+    for _ in range(times):
+        begun = subprocess.Popen(child(folder, count, layers, out), stdout=subprocess.DEVNULL)
+        try:
+            # A run loses what it has of a shard at most, so that these together do not get to the end.
+            begun.wait(rng.uniform(0, 2 * seconds / times))
+        except subprocess.TimeoutExpired:
+            begun.kill()
+        begun.wait()
+        there = len(list(out.glob("shard-*"))) if out.exists() else 0
+        print(f"killed with {there} shards written", flush=True)
+    subprocess.run(child(folder, count, layers, out), stdout=subprocess.DEVNULL, check=True)
+    same = contents(out) == contents(whole)
+    print(f"killed {times} times and gone on with: {'the same bytes' if same else 'OTHER BYTES'}", flush=True)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of an index."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def main() -> None:
     """Read the options and run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--pictures", type=int, default=10_000)
-    parser.add_argument("--race", type=int, default=2048, help="pictures of the race; the rest is for memory alone")
+    parser.add_argument("--race", type=int, default=3072, help="pictures of the race; the rest is for memory alone")
     parser.add_argument("--layers", default="few,main")
+    parser.add_argument("--kills", type=int, default=0, help="how often to kill an index of all pictures")
     parser.add_argument("--inside", type=Path)
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.inside:
-        inside(options.inside, options.pictures, tuple(options.layers.split(",")))
+        inside(options.inside, options.pictures, tuple(options.layers.split(",")), options.out)
         return
     model = agnostic.load("squeezenet", device="cpu")
-    print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the start; batches of {BATCH}")
+    print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the start; floor in batches of {BATCH}")
     with tempfile.TemporaryDirectory() as room:
-        paths = paint(Path(room) / "pictures", options.pictures)
-        for name in options.layers.split(","):
+        folder, layers = Path(room) / "pictures", LAYERS["few"]
+        paths = paint(folder, options.pictures)
+        for name in options.layers.split(",") if options.race else ():
             race(model, paths[: options.race], LAYERS[name], Path(room), name)
         for count in dict.fromkeys((min(1000, options.pictures), options.pictures)):
-            peak = memory(Path(room) / "pictures", count, LAYERS["few"])
+            started = time.perf_counter()
+            peak = memory(folder, count, layers, Path(room) / f"all{count}")
             print(f"peak memory of a process that indexes {count:6} pictures: {peak:.0f} MB", flush=True)
+        if options.kills:
+            seconds = time.perf_counter() - started
+            killed(folder, options.pictures, layers, Path(room) / f"all{options.pictures}", seconds, options.kills)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,13 @@ from PIL import Image
 
 import agnostic
 from agnostic.blocks.examples import Example, Index, build, load, merge, patch
-from agnostic.blocks.examples_files import row_of
+from agnostic.blocks.examples_files import row_at, row_of
 from agnostic.blocks.examples_summary import Extremes, counted, edges, ordered, peaks_of, select
 from agnostic.engine.model import Model
 from agnostic.engine.preprocess import Preprocess
 from agnostic.errors import InputError, UsageError
+from agnostic.inputs.image import fit
+from agnostic.inputs.picture import open_picture
 
 Open = Callable[..., Model]
 SIDE = 12
@@ -464,6 +466,21 @@ def test_rows_are_what_the_declared_preprocessing_makes(settings: dict[str, Any]
     row = row_of(pixels, preprocess)
     np.testing.assert_array_equal(row, preprocess.row(pixels))
     assert row.flags.c_contiguous
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+@pytest.mark.parametrize("size", [(30, 20), (31, 90), (90, 31), (24, 24), (5, 300)])
+@pytest.mark.parametrize("settings", [{}, {"channels": "BGR", "resize": "crop"}, {"layout": "NHWC", "resize": "pad"}])
+def test_files_become_the_rows_that_explaining_them_uses(
+    settings: dict[str, Any], size: tuple[int, int], mode: str, tmp_path: Path
+) -> None:
+    preprocess = Preprocess(size=(24, 28), mean=(0.4, 0.5, 0.6), std=(0.2,), **settings)
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 4), np.uint8)
+    picture = Image.fromarray(noise).convert(mode) if mode != "RGBA" else Image.fromarray(noise)
+    picture.save(tmp_path / "picture.png")
+    fitted = fit(open_picture(tmp_path / "picture.png"), preprocess)
+    pixels = np.asarray(fitted.resize((28, 24), Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(row_at(tmp_path / "picture.png", preprocess), preprocess.row(pixels))
 
 
 @pytest.mark.parametrize("shape", [(2, 40, 3), (3, 1, 5), (2, 7, 1)])

@@ -70,3 +70,11 @@ def test_doctor_sees_two_runtimes(agnostic: Run, monkeypatch: pytest.MonkeyPatch
     status, out, _ = agnostic("doctor")
     assert status == 1
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in " ".join(out.split())
+
+
+def test_what_is_declared_of_rows_and_series_is_summed_up(agnostic: Run) -> None:
+    _, out, _ = agnostic("inspect", "breast-cancer")
+    assert "30 columns: mean radius, mean texture, mean perimeter, ..." in out
+    assert "10 groups: radius, texture, perimeter, ..." in out
+    _, out, _ = agnostic("inspect", "season", "--json")
+    assert json.loads(out)["declared"]["series"]["layout"] == "NCT"

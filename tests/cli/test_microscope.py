@@ -105,8 +105,8 @@ def test_a_model_that_eats_no_pictures_is_refused(here: Path, agnostic: Run) -> 
 def test_the_line_that_pages_offer_makes_the_same_site_again(here: Path) -> None:
     request = Request(
         model="my net.onnx", images=Path("photos"), out=Path("site"), show=(Path("a b.png"),), layers="r1,r2", icons=(),
-        preset="icon", compare=None, atlas=(), serve=False, host="127.0.0.1", port=0, as_json=False, seed=3,
-        batch_size=None, timeout=None, max_memory=None, quiet=True,
+        preset="icon", compare=None, atlas=(), groups=(), dreams=(), variants=(), serve=False, host="127.0.0.1", port=0,
+        as_json=False, seed=3, batch_size=None, timeout=None, max_memory=None, quiet=True,
         opening={"device": "auto", "preprocess": {"mean": [0.5, 0.25], "channels": "BGR"}, "raw_output": True},
     )  # fmt: skip
     assert command(request) == (
@@ -142,3 +142,16 @@ def test_pictures_that_only_differ_in_their_folder_have_pages_each(here: Path, a
     )
     assert status == 0
     assert json.loads(out)["pictures"] == ["a", "a_2"]
+
+
+def test_groups_dreams_and_variants_are_asked_for_by_name(here: Path, agnostic: Run) -> None:
+    status, _, err = agnostic(*ARGUMENTS, "--layers", "r2", "--variants", "r2", "--quiet")
+    assert status == 2
+    assert "expected LAYER:UNIT" in err
+    status, _, err = agnostic(*ARGUMENTS, "--layers", "r2", "--groups", "r9", "--quiet")
+    assert status == 2
+    assert "unknown layer" in err
+    status, out, _ = agnostic(*ARGUMENTS, "--layers", "r2", "--groups", "r2", "--json")
+    assert status == 0
+    assert json.loads(out)["layers"] > 0
+    assert (here / "site/data/layers/r2/overall.js").is_file()

@@ -1,14 +1,16 @@
 """`agnostic explain` on texts: files, names, words on the terminal, and a terminal that nothing steers."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from agnostic import Explanation
+from agnostic import Explanation, explain
 from agnostic.cli.explaining import slug
-from agnostic.cli.words import printable
+from agnostic.cli.words import print_words, printable
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -80,6 +82,19 @@ def test_nothing_in_a_text_steers_the_terminal(agnostic: Run, text: str) -> None
     assert status == 0 and "warm" in out
     assert not {"\x1b", "\x07", "\u202e"} & set(out)
     assert "[bold]" not in text or "[bold]" in out
+
+
+def test_colours_where_there_are_colours_and_signs_everywhere() -> None:
+    found = [explain("sentiment", "warm but dull", "occlusion", "positive")]
+    printed = {}
+    for colours in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=True, color_system="truecolor", no_color=not colours)
+        print_words(console, found)
+        printed[colours] = console.file.getvalue()  # type: ignore[attr-defined]
+    teal, coral = "48;2;90;167;158", "48;2;232;138;109"
+    assert teal in printed[True] and coral in printed[True]
+    assert "48;2" not in printed[False]
+    assert all("+warm" in text and "-dull" in text for text in printed.values())
 
 
 def test_printable_keeps_letters_and_shows_what_steers() -> None:

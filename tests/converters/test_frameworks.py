@@ -1,7 +1,7 @@
 """Real trained models of every framework, each in its private environment: `make test-converters`.
 
 Each is trained there by a script of `frameworks/`, converted by the command line with --isolate, twice, and explained.
-The table of docs/converters.md is written by a run of all of them.
+Each that passes writes its row of the table in docs/converters.md.
 """
 
 import io
@@ -44,6 +44,7 @@ class Case(NamedTuple):
 
 
 SIZES = ("--input-shape", "1,16,16")
+JAX = ("--framework", "jax", "--input-shape", "16,16,1")
 CASES = {
     "torch": Case("CNN, .pt2", "torch_net.py", "digits.pt2", "grey.npy", method="integrated_gradients"),
     "torch script": Case("CNN, TorchScript", "torch_net.py", "digits.pt", "grey.npy", SIZES, "lime"),
@@ -52,7 +53,7 @@ CASES = {
     "tensorflow": Case("CNN, SavedModel", "keras_net.py", "saved_model", "pixels.npy", method="lime"),
     "tflite": Case("CNN, .tflite", "keras_net.py", "digits.tflite", "pixels.npy", method="lime"),
     "cifar": Case("CIFAR-10 CNN, legacy .h5", "", "cifar10.h5", "photo.npy", method="occlusion"),
-    "jax": Case("flax CNN", "jax_net.py", "net.py:model()", "pixels.npy", ("--framework", "jax"), "lime"),
+    "jax": Case("flax CNN", "jax_net.py", "net.py:model()", "pixels.npy", JAX, "lime"),
     "paddle": Case("CNN, .json", "paddle_net.py", "digits.json", "grey.npy", method="lime"),
     "catboost": Case("60 trees, .cbm", "catboost_trees.py", "trees.cbm", "row.npy"),
     "xgboost": Case("40 trees, .json", "xgboost_trees.py", "booster.json", "row.npy"),
@@ -66,6 +67,7 @@ ENVIRONMENTS = {
     "paddle_net.py": "paddle", "catboost_trees.py": "catboost", "xgboost_trees.py": "xgboost",
     "lightgbm_trees.py": "lightgbm", "sklearn_pipeline.py": "sklearn", "hugging_face_nets.py": "hugging_face",
 }  # fmt: skip
+HEAD = "| case | date | versions | model | largest difference | seconds, first and again | explained by |"
 ROWS: dict[str, tuple[str, ...]] = {}
 
 
@@ -122,14 +124,14 @@ def sentences(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module", autouse=True)
 def page() -> Any:
+    """Put the rows of the cases that passed into the table; others stay as they were."""
     yield
-    if ROWS.keys() == CASES.keys():
-        head = "| framework | versions | model | largest difference | seconds, first and again | explained by |\n"
-        lines = [head + "|---|---|---|---|---|---|", *("| " + " | ".join(ROWS[name]) + " |" for name in CASES)]
-        text = PAGE.read_text("utf-8")
-        before, after = text.partition(START)[0], text.partition(END)[2]
-        table = f"{START}\nTaken on {date.today():%d %B %Y}, by `make test-converters`.\n\n" + "\n".join(lines)
-        PAGE.write_text(f"{before}{table}\n{END}{after}", "utf-8")
+    text = PAGE.read_text("utf-8")
+    before, table = text.partition(START)[0], text.partition(START)[2].partition(END)[0]
+    kept = {line.split("|")[1].strip(): line for line in table.splitlines() if line.startswith("| ")}
+    rows = kept | {name: "| " + " | ".join(row) + " |" for name, row in ROWS.items()}
+    lines = [HEAD, "|" + "---|" * HEAD[1:].count("|"), *(rows[name] for name in CASES if name in rows)]
+    PAGE.write_text(f"{before}{START}\n\n" + "\n".join(lines) + f"\n\n{END}{text.partition(END)[2]}", "utf-8")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -153,7 +155,8 @@ def test_a_trained_model_is_converted_and_explained(name: str, place: Path, caps
         f"{key} {value}" for key, value in report["versions"].items() if key not in ("agnostic-xai", "onnx")
     )
     ROWS[name] = (
-        name, shown, case.what, f"{report['largest_difference']:.0e} in `{report['worst_output']}`",
+        name, f"{date.today():%Y-%m-%d}", shown, case.what,
+        f"{report['largest_difference']:.0e} in `{report['worst_output']}`",
         f"{seconds[0]:.0f}, {seconds[1]:.0f}", f"`{case.method}`",
     )  # fmt: skip
 
@@ -190,12 +193,12 @@ def explain(out: Path, case: Case, place: Path) -> agnostic.Explanation:
 
 
 def explained_table(model: agnostic.Model, place: Path) -> agnostic.Explanation:
-    """One column of numbers, while the others stay as they are: columns of words are not switched here."""
+    """One column among others, each an input of its own."""
     columns = json.loads({e.key: e.value for e in model.proto.metadata_props}["agnostic.table"])["columns"]
-    assert [column["name"] for column in columns if column["type"] == "category"] == ["size"]
-    row = {column["name"]: np.array([[20.0]], np.float32) for column in columns if column["type"] == "number"}
-    row["size"] = np.array([["large"]], object)
-    return agnostic.explain(model, row, "kernelshap", "benign", source="mean texture")
+    assert [column["name"] for column in columns][-1] == "size"
+    row = {column["name"]: np.array([[0.1]], np.float32) for column in columns}
+    row |= {"worst area": np.array([[800.0]], np.float32), "size": np.array([[2.0]], np.float32)}
+    return agnostic.explain(model, row, "kernelshap", "benign", source="worst area")
 
 
 def test_environments_are_listed_with_their_size(capsys: pytest.CaptureFixture[str]) -> None:

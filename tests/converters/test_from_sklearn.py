@@ -129,7 +129,7 @@ def passengers() -> tuple[pandas.DataFrame, np.ndarray]:
         {
             "age": rng.integers(1, 80, 300).astype(float), "unused": rng.random(300),
             "sex": rng.choice(["female", "male"], 300),
-            "fare": rng.normal(30, 9, 300), "port": rng.choice(["S", "C", "Q"], 300),
+            "fare": rng.normal(30, 9, 300), "port of call": rng.choice(["S", "C", "Q"], 300),
         }
     )  # fmt: skip
     return table, np.where((table.sex == "female") & (table.age < 60) | (table.fare > 42), "lived", "died")
@@ -141,7 +141,7 @@ def mixed(passengers: tuple[pandas.DataFrame, np.ndarray]) -> Any:
     columns = ColumnTransformer(
         [
             ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["age", "fare"]),
-            ("words", OneHotEncoder(handle_unknown="ignore"), ["sex", "port"]),
+            ("words", OneHotEncoder(handle_unknown="ignore"), ["sex", "port of call"]),
         ]
     )
     return make_pipeline(columns, LogisticRegression()).fit(table, fate)
@@ -151,11 +151,13 @@ def test_columns_of_different_kinds_are_inputs_of_their_own(passengers: Any, mix
     table, _ = passengers
     for example in (table, None):
         proto = agnostic.convert(mixed, example)
-        assert [value.name for value in proto.graph.input] == ["age", "sex", "fare", "port"]
+        assert [value.name for value in proto.graph.input] == ["age", "sex", "fare", "port of call"]
     described = {column["name"]: column for column in entries(proto)["agnostic.table"]["columns"]}
     assert described["sex"] == {"name": "sex", "type": "category", "categories": ["female", "male"], "input": "sex"}
     assert described["age"] == {"name": "age", "type": "number", "input": "age"}
-    feeds = {name: table[[name]].to_numpy(object if name in ("sex", "port") else np.float32) for name in described}
+    feeds = {
+        name: table[[name]].to_numpy(object if name in ("sex", "port of call") else np.float32) for name in described
+    }
     feeds["age"] = np.where(np.arange(300)[:, None] > 0, feeds["age"], np.float32(np.nan))  # what the imputer fills in
     made = verify.run(proto, feeds, ["probabilities"])[0]
     due = mixed.predict_proba(table.assign(age=table.age.where(table.index > 0)))

@@ -60,6 +60,14 @@ def test_themes_accents_heading_and_footer_are_there() -> None:
         assert (np.asarray(plain) == colour).all(axis=2).any()
 
 
+def test_a_column_may_say_nothing_of_the_last_name() -> None:
+    columns = [Bars("shap", "", np.ones(3), start=0.0), Bars("lime", "", np.ones(2))]
+    chart = bar_chart(["a", "b", "others"], [], columns)
+    rows = [row for row, *_ in stretches(chart, TEAL)]
+    right = (np.asarray(chart)[rows[-1], chart.width // 2 + 60 :] == TEAL).all(axis=1)
+    assert len(rows) == 3 and not right.any()
+
+
 def test_long_names_are_shortened_and_zeros_are_drawn() -> None:
     chart = bar_chart(["x" * 300, "b"], ["y" * 300, ""], [Bars("m", "", np.zeros(2))])
     assert chart.width < 1500
@@ -68,7 +76,7 @@ def test_long_names_are_shortened_and_zeros_are_drawn() -> None:
 
 def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(UsageError, match="1 columns of bars for 2 names"):
-        bar_chart(["a", "b"], [], [Bars("m", "", np.ones(3))])
+        bar_chart(["a", "b"], [], [Bars("m", "", np.ones(4))])
     with pytest.raises(UsageError, match="0 columns"):
         bar_chart(["a"], [], [])
     with pytest.raises(ItemError, match="NaN"):

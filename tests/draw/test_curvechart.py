@@ -52,6 +52,17 @@ def test_numbers_are_written_where_there_is_room() -> None:
     assert (told[above, 100:] < 60).all(axis=2).any() and not (plain[above, 100:] < 60).all(axis=2).any()
 
 
+def test_columns_share_the_scale_of_their_curves() -> None:
+    values = np.array([[1.0] * 4 + [-1.0] * 6])
+    columns = [shading(values, numbers=np.array([[1.0, -1.0]])), shading(0.1 * values)]
+    chart = np.asarray(curve_chart([WAVE], columns, STARTS)).astype(int)
+    halves = [
+        (chart[200:, left : left + 760] < 60).all(axis=2) for left in (chart.shape[1] - 48 - 2 * 760 - 32, -48 - 760)
+    ]
+    peaks = [np.flatnonzero(half[:, 630:660].any(axis=1)).min() for half in halves]  # of step 8, beside any number
+    assert abs(peaks[0] - peaks[1]) <= 1
+
+
 def test_one_step_and_flat_curves_are_drawn() -> None:
     flat = Curve("flat", np.ones(1))
     assert curve_chart([flat], [Shading("m", "", np.zeros((1, 1)), 0.0)], np.array([0])).width > 700

@@ -116,6 +116,13 @@ def test_ambiguous_and_misplaced_names_are_refused(heads: Model, text: str, says
     assert says in str(error.value)
 
 
+def test_what_depends_on_the_input_is_for_explain(opened: Any) -> None:
+    text = "g (float[n,4] x) => (float[n,3] e) { e = MatMul(x, w) }"
+    model = opened(text, WEIGHTS, answer={"kind": "embedding"})
+    with pytest.raises(UsageError, match=r"'like:a\.png' depends on the input: give it to explain"):
+        model.target("like:a.png")
+
+
 @pytest.mark.parametrize(
     ("declared", "says"),
     [
@@ -146,7 +153,7 @@ def test_the_metadata_declare_and_an_embedding_may_be_a_layer(opened: Any) -> No
     model = opened(text, {**WEIGHTS, "v": np.eye(3, dtype="f4")}, metadata={"agnostic.answer": declared})
     assert (model.answer.kind, model.answer.distance, model.scores_tensor) == ("embedding", "euclidean", "h")
     with pytest.raises(UsageError, match="name what it is compared with as like:FILE, or one of its numbers as h:0"):
-        model.target(0)
+        model.target("0")
     assert model.target("h:2").key == "h[2]"
 
 

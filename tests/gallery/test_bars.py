@@ -60,6 +60,15 @@ def test_many_that_do_not_add_up_are_left_out_and_that_is_said(drawn: list[Any])
     assert words["footer"].endswith("6 that count less are left out")
 
 
+def test_a_sum_beside_what_does_not_add_up_is_drawn_for_what_does(drawn: list[Any]) -> None:
+    """Else the bars would end short of the score that they are said to reach."""
+    gallery.figure([row(np.arange(20)), row(np.arange(20), base=np.nan, method="occlusion")])
+    names, _, (adds_up, other), _ = drawn[0]
+    assert names[-1] == "6 others"
+    assert adds_up.edges[-1, 1] == 1 + sum(range(20))
+    assert len(other.weights) == bars.MOST_BARS
+
+
 @pytest.mark.parametrize(("score", "start"), [(7.0, 1.0), (7.05, 1.0), (9.0, None), (None, None)])
 def test_what_adds_up_is_told_by_the_numbers(score: float | None, start: float | None) -> None:
     assert bars.start_of(row([1, 2, 3], score=score)) == start
@@ -75,10 +84,12 @@ def test_two_targets_share_the_order_of_their_strongest(drawn: list[Any]) -> Non
 
 def test_arrays_are_named_by_their_indices(drawn: list[Any]) -> None:
     values = np.array([[1.0, -5], [3, 0]], np.float32)
-    item = Explanation(values, np.nan, "class 0", "lime", {"shown": {"kind": "sequence"}}, data=10 * values)
+    item = Explanation(
+        values, np.nan, "class 0", "lime", {"shown": {"kind": "sequence"}, "source": "x"}, data=10 * values
+    )
     gallery.figure([item])
     names, shown, *_ = drawn[0]
-    assert names == ["0, 1", "1, 0", "0, 0", "1, 1"]
+    assert names == ["x[0, 1]", "x[1, 0]", "x[0, 0]", "x[1, 1]"]
     assert shown == ["-50", "30", "10", "0"]
     assert gallery.is_drawn(item) and not gallery.is_drawn(dataclasses.replace(item, meta={}))
 

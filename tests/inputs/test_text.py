@@ -288,6 +288,25 @@ def test_a_text_for_a_model_of_pictures_is_refused(squeezenet_model: Model) -> N
         read_sample(squeezenet_model, Text("a cat"))
 
 
+def test_other_inputs_go_with_the_text(opened: Open, tmp_path: Path) -> None:
+    model = by_tokens(opened, "n,3", ("weight",), vocabulary=VOCABULARY, pad=0, unknown=1)
+    np.save(tmp_path / "w.npy", np.array([[4, 5, 6]]))
+    for given, expected in (
+        ("2", [2, 2, 2]),
+        (3, [3, 3, 3]),
+        ([[1, 2, 3]], [1, 2, 3]),
+        (tmp_path / "w.npy", [4, 5, 6]),
+    ):
+        sample = read_sample(model, {"": Text("warm film"), "weight": given})
+        assert sample.arrays["weight"].tolist() == [expected]
+        assert sample.arrays["input_ids"].tolist() == [[3, 4, 0]]
+    assert any("weight" in note and "zeros assumed" in note for note in read_sample(model, "warm film").notes)
+    with pytest.raises(InputError, match=r"input weight int64 .*: got 'much'; expected a number"):
+        read_sample(model, {"": Text("warm film"), "weight": "much"})
+    with pytest.raises(UsageError, match="a text goes to the input 'input_ids'"):
+        read_sample(model, {"weight": Text("warm film")})
+
+
 def test_arrays_go_to_a_model_of_tokens_as_before(opened: Open) -> None:
     sample = read_sample(plain(opened, "n,3"), np.array([[2, 3, 4]]))
     assert (sample.shown, sample.features.count) == ({}, 3)

@@ -68,8 +68,8 @@ def test_what_explains_a_box_lies_in_it(drawn: list[Scene], name: str, settings:
     [
         ("saliency", {}, 0.6),
         ("integrated_gradients", {"quadrature": "gauss-legendre", "steps": 20}, 0.8),
-        ("occlusion", {}, 0.4),
-        ("rise", {"masks": 600}, 0.3),
+        ("occlusion", {}, 0.6),
+        ("rise", {"masks": 600}, 0.5),
     ],
 )
 def test_what_explains_a_region_lies_on_it(

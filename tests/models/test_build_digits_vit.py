@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from agnostic import models
+from agnostic.errors import ConversionError
 from agnostic.models import build_digits_vit
 from agnostic.models.build_digits_vit import MEAN, STD, VisionTransformer, train, weights_of, write
 from agnostic.models.graph import to_bytes
@@ -76,3 +77,12 @@ def test_it_says_how_it_is_fed_and_what_it_answers(embedded: onnx.ModelProto) ->
 def test_its_attentions_have_names_a_person_expects(embedded: onnx.ModelProto) -> None:
     softmaxes = [node.output[0] for node in embedded.graph.node if node.op_type == "Softmax"]
     assert softmaxes == [f"block{number}/attention" for number in range(1, 5)]
+
+
+def test_a_file_that_computes_something_else_is_not_written() -> None:
+    torch.manual_seed(0)
+    network, other = VisionTransformer().eval(), VisionTransformer().eval()
+    _, held_out = read_digits()
+    assert build_digits_vit.check(write(weights_of(network)), network, held_out) < 1e-5
+    with pytest.raises(ConversionError, match="output 'logits' by"):
+        build_digits_vit.check(write(weights_of(other)), network, held_out)

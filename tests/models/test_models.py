@@ -40,6 +40,14 @@ def test_a_picture_is_the_file_that_the_manifest_states(name: str) -> None:
         assert (list(picture.size), picture.mode) == (entry["size"], "RGB")
 
 
+@pytest.mark.parametrize("name", models.samples())
+def test_a_sample_is_the_file_that_the_manifest_states(name: str) -> None:
+    entry = models.manifest()["samples"][name]
+    data = models.sample(name).read_bytes()
+    assert (len(data), sha256(data).hexdigest()) == (entry["bytes"], entry["sha256"])
+    assert len(data.splitlines()) == entry["rows"] + 1  # and a header
+
+
 def test_nothing_travels_without_an_entry_or_a_licence() -> None:
     manifest, folder = models.manifest(), Path(models.__file__).parent
     assert {path.name for path in (folder / "pictures").iterdir()} == {
@@ -47,6 +55,9 @@ def test_nothing_travels_without_an_entry_or_a_licence() -> None:
     }
     embedded = {entry["file"] for entry in manifest["models"].values() if entry["embedded"]}
     assert {path.name for path in folder.glob("*.onnx")} == embedded
+    assert {path.name for path in (folder / "samples").iterdir()} == {
+        Path(entry["file"]).name for entry in manifest["samples"].values()
+    }
     licences = {folder / file for entry in manifest["models"].values() for file in entry["licence_files"]}
     assert licences == set((folder / "licenses").iterdir())
     assert all(entry["licence"] for group in manifest.values() for entry in group.values())
@@ -83,6 +94,8 @@ def test_cat_and_coffee_holds_both(predict: Predict, model: str, least: float) -
 def test_an_unknown_name_gets_the_nearest_one() -> None:
     with pytest.raises(UsageError, match="unknown model 'squeezent'; did you mean 'squeezenet'"):
         models.path("squeezent")
+    with pytest.raises(UsageError, match="unknown sample 'seson'; did you mean 'season'"):
+        models.sample("seson")
     with pytest.raises(UsageError, match="unknown picture 'chelse'; did you mean 'chelsea'"):
         models.picture("chelse")
 

@@ -56,6 +56,7 @@ def write(out: Path, *, hostile: bool = False) -> Path:
         write_image(out, seen, index, rng)
     write_compare(out, seen)
     write_atlas(out, seen, rng)
+    write_renders(out, rng)
     return out
 
 
@@ -153,6 +154,8 @@ def site(seen: Seen, names: dict[str, str], hostile: bool) -> dict[str, Any]:
         "commands": {
             "icons": "agnostic microscope squeezenet --images photos --out site --icons SLUG",
             "groups": "agnostic microscope squeezenet --images photos --out site --groups",
+            "dreams": "agnostic microscope squeezenet --images photos --out site --dreams SLUG",
+            "variants": "agnostic microscope squeezenet --images photos --out site --variants SLUG:UNIT",
         },
         "compare": True,
         "atlas": [slug(DEEP[-1])],
@@ -381,7 +384,7 @@ def texture(side: int, colour: npt.NDArray[np.float64], rng: np.random.Generator
 
 def write_icons(out: Path, name: str, shard: int, colours: npt.NDArray[np.float64], rng: np.random.Generator) -> None:
     units = range(32 * shard, 32 * shard + 32)
-    cells = [texture(128, colours[c], rng) for c in units for _ in range(6)]
+    cells = [texture(128, colours[c], rng) for c in units]
     recipe = {
         "objective": "channel",
         "size": 128,
@@ -398,14 +401,12 @@ def write_icons(out: Path, name: str, shard: int, colours: npt.NDArray[np.float6
             "columns": 8,
             "units": {
                 c: {
-                    "cell": 6 * n,
+                    "cell": n,
                     "value": 12.4,
                     "robust": 0.71,
                     "high_frequency": 0.12,
                     "percentile": 97,
                     "dead": False,
-                    "negative_cell": 6 * n + 1,
-                    "diversity_cells": [6 * n + k for k in (2, 3, 4, 5)],
                     "recipe": recipe,
                     "badges": [badge("robust", 0.71, "Shaking the picture keeps 71 % of its activation.")],
                 }
@@ -617,3 +618,21 @@ def write_atlas(out: Path, seen: Seen, rng: np.random.Generator) -> None:
 
 if __name__ == "__main__":
     print(write(Path(sys.argv[1]), hostile="--hostile" in sys.argv))
+
+
+def write_renders(out: Path, rng: np.random.Generator) -> None:
+    """Write dreams of the first picture and variants of one unit, as textures."""
+    last = slug(DEEP[-1])
+    counts = {
+        f"deepdream/p0/{last}": 1, f"caricature/p0/{last}": 1, f"groups/p0/{last}/6": 6, f"negative/{last}/7": 1,
+        f"diversity/{last}/7": 4, f"accentuate/p0/{last}/7": 1,
+    }  # fmt: skip
+    rows = {}
+    for name, count in counts.items():
+        files = [f"data/renders/{name}-{number}.jpg" for number in range(count)]
+        for file in files:
+            (out / file).parent.mkdir(parents=True, exist_ok=True)
+            texture(224, rng.uniform(60, 190, 3), rng).save(out / file, quality=80)
+        recipe = {"recipe": name.split("/")[0], "of": last, "preset": {"steps": 40}, "seed": 0}
+        rows[name] = {"pictures": files, "width": 224, "height": 224, "recipe": recipe}
+    put(out, "renders", rows)

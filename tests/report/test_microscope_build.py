@@ -56,7 +56,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, model: Model, other: Model, 
 
         tiny = presets.Preset("draft", 16, 2, 1.5, "for tests")
         patch.setattr(presets, "PRESETS", {**presets.PRESETS, "draft": tiny})
-        build(model, photos, out, icons=["r2"], compare=other, atlas=["r2"])
+        build(model, photos, out, icons=["r2"], compare=other, atlas=["r2"], groups=["r2"])
     return out
 
 
@@ -82,7 +82,7 @@ def test_every_announced_file_is_there_under_its_own_key(whole: Path) -> None:
     key, site = read(whole, "data/site.js")
     assert key == "site"
     wanted = ["compare"] if site["compare"] else []
-    wanted += [f"atlas/{slug}" for slug in site["atlas"]]
+    wanted += [f"{kind}/{slug}" for kind in ("atlas", "overall") for slug in site[kind]]
     for layer in site["layers"]:
         wanted.append(f"layer/{layer['slug']}")
         shards = range(-(-layer["units"] // 32)) if layer["baseline_examples"] else ()
@@ -96,8 +96,8 @@ def test_every_announced_file_is_there_under_its_own_key(whole: Path) -> None:
     for path in (whole / "data").rglob("*.js"):
         key, value = read(whole, str(path.relative_to(whole)))
         found[key] = value
-    assert sorted(found) == sorted([*wanted, "site"])
-    assert len(wanted) == 29
+    assert sorted(found) == sorted([*wanted, "renders", "site"])
+    assert len(wanted) == 30
 
 
 def test_the_site_names_what_the_model_is(whole: Path, model: Model) -> None:

@@ -1,10 +1,8 @@
 """The pages in a real browser, opened from the disk: Debian's chromium and its driver, no Node."""
 
-import importlib.util
 import json
 import runpy
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,8 @@ PAGES = {
     "spatial": "#/spatial/p0",
     "groups": "#/groups/p0",
     "teaser": "#/teaser/p0",
+    "dreams": "#/dreams/p0",
+    "undreamt": f"#/dreams/p1?layer={EARLIER}",
     "models": "#/models",
     "atlas": f"#/atlas/{LAYER}",
     "trust": "#/trust?badge=path",
@@ -39,7 +39,6 @@ for (const node of copy.querySelectorAll("[style]")) {
 }
 return copy.innerHTML + M.main.innerText;
 """
-POINT = "const box = arguments[0].getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2];"
 # Lit pixels differ from the picture below; a canvas from the disk may not be read, so only its class can be.
 LIT = "return document.querySelector('[data-testid=light]').classList.contains('lit')"
 
@@ -51,105 +50,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("site"), hostile=True)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert binary and driver, "these tests need Debian's chromium and chromium-driver on the path"
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})  # type: ignore[no-untyped-call]
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    browser.set_page_load_timeout(60)
-    browser.set_script_timeout(60)
-    yield browser
-    browser.quit()
-
-
-class Page:
-    """One open page; every step waits until it has been drawn."""
-
-    def __init__(self, browser: Any, site: Path) -> None:
-        self.browser, self.site = browser, site
-
-    def open(self, hash_: str) -> "Page":
-        """Load everything anew at an address."""
-        self.browser.get("about:blank")
-        self.browser.get(self.site.joinpath("index.html").as_uri() + hash_)
-        return self.settled()
-
-    def settled(self) -> "Page":
-        from selenium.webdriver.support.wait import WebDriverWait
-
-        drawn = (  # and every script of data that was asked for has arrived
-            "return M.main.dataset.drawn === (location.hash || '#/') && !M.main.hasAttribute('aria-busy')"
-            " && !document.querySelector('head script')"
-        )
-        WebDriverWait(self.browser, 30, 0.05).until(lambda browser: browser.execute_script(drawn))
-        return self
-
-    def find(self, testid: str) -> Any:
-        return self.browser.find_element("css selector", f'[data-testid="{testid}"]')
-
-    def first(self, selector: str) -> Any:
-        return self.browser.find_element("css selector", selector)
-
-    def hover(self, node: Any) -> "Page":
-        self._mouse("mouseMoved", node)
-        return self
-
-    def leave(self) -> "Page":
-        self.browser.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": 2, "y": 2})
-        return self
-
-    def click(self, node: Any) -> "Page":
-        for event in ("mouseMoved", "mousePressed", "mouseReleased"):
-            self._mouse(event, node)
-        return self.settled()
-
-    def key(self, key: str) -> "Page":
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        ActionChains(self.browser).send_keys(key).perform()
-        return self.settled()
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    @property
-    def hash(self) -> str:
-        return str(self.run("return location.hash"))
-
-    def text(self, testid: str) -> str:
-        return str(self.find(testid).text)
-
-    def _mouse(self, event: str, node: Any) -> None:
-        self.run("arguments[0].scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'})", node)
-        x, y = self.run(POINT, node)
-        press = {} if event == "mouseMoved" else {"button": "left", "clickCount": 1}
-        self.browser.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": event, "x": x, "y": y, **press})
-
-
 @pytest.fixture
-def page(chromium: Any, site: Path) -> Iterator[Page]:
-    """A page that must end without an error, a dialog or a request that leaves the folder."""
-    chromium.get_log("browser"), chromium.get_log("performance")
-    yield Page(chromium, site)
-    errors = [entry for entry in chromium.get_log("browser") if entry["level"] in {"SEVERE", "WARNING"}]
-    assert not errors
-    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    inside = (site.as_uri() + "/", "data:", "about:")
-    assert asked and not [url for url in asked if not url.startswith(inside)]
-    assert not [m for m in messages if m["method"] == "Page.javascriptDialogOpening"]
+def page(visit: Callable[[Path], Any], site: Path) -> Any:
+    return visit(site)
 
 
 @pytest.mark.parametrize("hash_", PAGES.values(), ids=PAGES)
-def test_a_page_opens_from_the_disk(page: Page, hash_: str) -> None:
+def test_a_page_opens_from_the_disk(page: Any, hash_: str) -> None:
     page.open(hash_)
     assert page.first("main h1").text
     assert page.run("return document.documentElement.scrollWidth <= innerWidth")
@@ -157,21 +64,11 @@ def test_a_page_opens_from_the_disk(page: Page, hash_: str) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("hash_", PAGES.values(), ids=PAGES)
-def test_axe_finds_nothing_serious(page: Page, hash_: str, theme: str) -> None:
-    found = importlib.util.find_spec("axe_playwright_python")
-    assert found and found.origin, "make test-site installs axe"
-    media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-    page.open(hash_)
-    page.run(Path(found.origin).with_name("axe.min.js").read_text("utf-8"))
-    report = page.browser.execute_async_script("axe.run({preload: false}).then(arguments[0])")
-    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    serious = [rule for rule in report["violations"] if rule["impact"] in {"serious", "critical"}]
-    assert report["passes"]
-    assert not [(rule["id"], [node["html"][:200] for node in rule["nodes"][:3]]) for rule in serious]
+def test_axe_finds_nothing_serious(page: Any, hash_: str, theme: str) -> None:
+    assert page.serious(hash_, theme) == []
 
 
-def test_markup_in_names_stays_text(page: Page) -> None:
+def test_markup_in_names_stays_text(page: Any) -> None:
     for hash_ in PAGES.values():
         page.open(hash_)
         assert page.run("return document.querySelectorAll('img[src=x], [onerror]').length") == 0
@@ -203,7 +100,7 @@ def test_sprites_are_as_large_as_the_data_says(site: Path) -> None:
     assert size_of(site / f"data/images/p0/{EARLIER}__{LAYER}.png") == (wb * wa, hb * ha)
 
 
-def test_the_browser_shows_a_sprite_cell_at_its_own_place(page: Page) -> None:
+def test_the_browser_shows_a_sprite_cell_at_its_own_place(page: Any) -> None:
     page.open(f"#/layer/{EARLIER}?sort=index")
     style = page.run(
         "const s = getComputedStyle(document.querySelector('[data-testid=unit-13] .tile'));"
@@ -213,7 +110,7 @@ def test_the_browser_shows_a_sprite_cell_at_its_own_place(page: Page) -> None:
     assert style[1:] == ["-64px -64px", "768px", "64px"]  # unit 13 of 12 columns: second row, second column
 
 
-def test_a_cell_previews_pins_and_lets_go(page: Page) -> None:
+def test_a_cell_previews_pins_and_lets_go(page: Any) -> None:
     page.open(f"#/image/p0?layer={LAYER}")
     start = page.text("formula")
     page.hover(page.find("cell-2,3"))
@@ -228,7 +125,7 @@ def test_a_cell_previews_pins_and_lets_go(page: Page) -> None:
     assert "cell=" not in page.hash and page.text("formula") == start
 
 
-def test_the_dictionary_says_what_the_data_says(page: Page) -> None:
+def test_the_dictionary_says_what_the_data_says(page: Any) -> None:
     page.open(f"#/image/p0?layer={EARLIER}&cell=5,6")
     rows = page.run(f"return M.get('image/p0/{EARLIER}').cells[5 * 13 + 6]")
     shown = page.run("return [...document.querySelectorAll('.entry b')].map((node) => node.textContent)")
@@ -241,7 +138,7 @@ def test_the_dictionary_says_what_the_data_says(page: Page) -> None:
     assert heights == sorted(heights, reverse=True)
 
 
-def test_arrows_move_between_cells_and_enter_pins(page: Page) -> None:
+def test_arrows_move_between_cells_and_enter_pins(page: Any) -> None:
     page.open(f"#/image/p0?layer={LAYER}")
     page.run("document.querySelector('[data-testid=\"cell-0,0\"]').focus()")
     page.key("\ue014").key("\ue015")  # right, down
@@ -252,7 +149,7 @@ def test_arrows_move_between_cells_and_enter_pins(page: Page) -> None:
     assert page.run("return document.activeElement.getAttribute('aria-pressed')") == "true"
 
 
-def test_a_channel_lights_the_picture_and_leads_to_its_unit(page: Page) -> None:
+def test_a_channel_lights_the_picture_and_leads_to_its_unit(page: Any) -> None:
     page.open(f"#/image/p0?layer={LAYER}")
     assert not page.run(LIT)
     channel = page.first("[data-testid^='channel-fire9_concat-']")
@@ -269,7 +166,7 @@ def test_a_channel_lights_the_picture_and_leads_to_its_unit(page: Page) -> None:
     assert page.hash == f"#/layer/{LAYER}/unit/{number}"
 
 
-def test_a_class_changes_the_units_and_lights_its_places(page: Page) -> None:
+def test_a_class_changes_the_units_and_lights_its_places(page: Any) -> None:
     page.open(f"#/image/p0?layer={LAYER}")
     second = page.run("return String(M.image('p0').top[1])")
     before = page.text("channels-title")
@@ -280,14 +177,14 @@ def test_a_class_changes_the_units_and_lights_its_places(page: Page) -> None:
     assert page.find(f"class-{second}").get_attribute("aria-pressed") == "true"
 
 
-def test_the_linear_toggle_shows_the_other_numbers(page: Page) -> None:
+def test_the_linear_toggle_shows_the_other_numbers(page: Any) -> None:
     page.open(f"#/image/p0?layer={LAYER}")
     path = page.text("attribution")
     page.click(page.find("mode-linear"))
     assert "mode=linear" in page.hash and page.text("attribution") != path
 
 
-def test_a_place_masks_the_other_layers(page: Page) -> None:
+def test_a_place_masks_the_other_layers(page: Any) -> None:
     page.open("#/spatial/p0")
     shown = "return [...document.querySelectorAll('.mask.shown')].map((node) => node.dataset.testid.slice(5))"
     assert page.run(shown) == []
@@ -304,7 +201,7 @@ def test_a_place_masks_the_other_layers(page: Page) -> None:
     assert page.text("legend-title") == "What this place adds to each class"
 
 
-def test_a_class_and_a_factor_mask_layers(page: Page) -> None:
+def test_a_class_and_a_factor_mask_layers(page: Any) -> None:
     page.open("#/spatial/p0")
     masks = "return document.querySelectorAll('.mask.shown').length"
     page.hover(page.find("class-" + page.run("return String(M.image('p0').top[0])")))
@@ -315,7 +212,7 @@ def test_a_class_and_a_factor_mask_layers(page: Page) -> None:
     assert page.run(masks) == 0
 
 
-def test_a_mask_is_the_positive_attribution(page: Page) -> None:
+def test_a_mask_is_the_positive_attribution(page: Any) -> None:
     index = page.open("#/spatial/p0").run("return String(M.image('p0').top[0])")
     page.hover(page.find(f"class-{index}"))
     script = (
@@ -328,7 +225,7 @@ def test_a_mask_is_the_positive_attribution(page: Page) -> None:
     np.testing.assert_allclose(page.run(script), expected, atol=1)
 
 
-def test_a_group_isolates_itself_and_its_links(page: Page) -> None:
+def test_a_group_isolates_itself_and_its_links(page: Any) -> None:
     page.open(f"#/groups/p0?layer={LAYER}")
     assert "All 6 groups" in page.text("told")
     page.click(page.find("group-2"))
@@ -339,7 +236,45 @@ def test_a_group_isolates_itself_and_its_links(page: Page) -> None:
     assert page.text("told").startswith("Here: ")
 
 
-def test_the_slider_changes_the_number_of_groups(page: Page) -> None:
+def test_a_group_that_was_raised_is_laid_on_the_picture(page: Any) -> None:
+    page.open(f"#/groups/p0?layer={LAYER}")
+    dream = "const node = document.querySelector('[data-testid=dream]'); return [node.matches('.lit'), node.src]"
+    assert page.run(dream)[0] is False
+    page.hover(page.find("group-2"))
+    shown, source = page.run(dream)
+    assert shown and source.endswith(f"data/renders/groups/p0/{LAYER}/6-2.jpg")
+    assert "raised where it fires" in page.text("told")
+    page.leave()
+    assert page.run(dream)[0] is False
+    page.click(page.find("show-map"))
+    page.hover(page.find("group-2"))
+    assert "show=map" in page.hash and page.run(dream)[0] is False and page.run(LIT)
+
+
+def test_dreams_are_shown_with_their_recipe_and_else_say_how_to_get_them(page: Any) -> None:
+    page.open("#/dreams/p0")
+    assert page.run("return document.querySelectorAll('.dreams .rendering img').length") == 3
+    page.click(page.find("deepdream").find_element("css selector", "summary"))
+    assert "deepdream" in page.text("deepdream")
+    page.click(page.find(f"layer-{EARLIER}"))
+    assert f"layer={EARLIER}" in page.hash and f"--dreams {EARLIER}" in page.text("caricature")
+    wishes = page.run("return JSON.parse(document.querySelector('[data-wishes]').dataset.wishes)")
+    assert wishes == [{"kind": "deepdream", "layer": EARLIER, "picture": "p0"}]
+
+
+def test_a_unit_shows_its_variants_and_a_picture_changed_for_it(page: Any) -> None:
+    page.open(f"#/layer/{LAYER}/unit/7")
+    assert "Its opposite" in page.text("icons") and "Four that differ" in page.text("icons")
+    assert page.find("accentuated").find_elements("css selector", "img")
+    page.click(page.find("picture-p1"))
+    assert "picture=p1" in page.hash and f"--variants {LAYER}:7" in page.first("main").text
+    page.open(f"#/layer/{LAYER}/unit/8")
+    wishes = page.run("return JSON.parse(document.querySelector('.icons [data-wishes]').dataset.wishes)")
+    assert [wish["kind"] for wish in wishes] == ["negative", "diversity"]
+    assert all(wish["units"] == [8] and wish["layer"] == LAYER for wish in wishes)
+
+
+def test_the_slider_changes_the_number_of_groups(page: Any) -> None:
     page.open(f"#/groups/p0?layer={LAYER}")
     page.run("document.querySelector('[data-testid=slider]').focus()")
     page.key("\ue012")  # left
@@ -347,7 +282,7 @@ def test_the_slider_changes_the_number_of_groups(page: Page) -> None:
     assert page.run("return document.activeElement.dataset.testid") == "slider"
 
 
-def test_two_classes_are_chosen_and_never_the_same(page: Page) -> None:
+def test_two_classes_are_chosen_and_never_the_same(page: Any) -> None:
     page.open("#/teaser/p0")
     third = page.run("return String(M.image('p0').top[2])")
     picked = page.find("select-b")
@@ -359,7 +294,7 @@ def test_two_classes_are_chosen_and_never_the_same(page: Page) -> None:
     assert "is active" in page.text("told")
 
 
-def test_units_are_sorted_and_filtered(page: Page) -> None:
+def test_units_are_sorted_and_filtered(page: Any) -> None:
     page.open(f"#/layer/{EARLIER}?sort=index")
     numbers = "return [...document.querySelectorAll('[data-unit]')].map((node) => Number(node.dataset.unit))"
     assert page.run(numbers) == list(range(72))
@@ -372,7 +307,7 @@ def test_units_are_sorted_and_filtered(page: Page) -> None:
     assert page.run("return document.activeElement.dataset.testid") == "filter"
 
 
-def test_a_unit_shows_its_examples_and_its_recipe(page: Page) -> None:
+def test_a_unit_shows_its_examples_and_its_recipe(page: Any) -> None:
     page.open(f"#/layer/{LAYER}/unit/7")
     page.click(page.find("tab-spread"))
     assert "tab=spread" in page.hash and page.find("examples-spread").text
@@ -394,7 +329,7 @@ def test_a_unit_shows_its_examples_and_its_recipe(page: Page) -> None:
         "#/trust?badge=path",
     ],
 )
-def test_an_address_restores_what_was_seen(page: Page, hash_: str) -> None:
+def test_an_address_restores_what_was_seen(page: Any, hash_: str) -> None:
     page.open("#/")
     page.run("location.hash = arguments[0]", hash_)
     page.settled()
@@ -402,13 +337,13 @@ def test_an_address_restores_what_was_seen(page: Page, hash_: str) -> None:
     assert page.open(hash_).run(SHOWN) == came
 
 
-def test_what_is_missing_is_said_with_its_command(page: Page) -> None:
+def test_what_is_missing_is_said_with_its_command(page: Any) -> None:
     page.open(f"#/layer/{EARLIER}")
     assert f"--icons {EARLIER}" in page.text("empty")
     assert "not been built" in page.open("#/layer/conv10").text("empty")
 
 
-def test_a_site_without_gradients_still_reads(page: Page) -> None:
+def test_a_site_without_gradients_still_reads(page: Any) -> None:
     """Take the gradients away: dictionary and groups stay, attribution says how to get it."""
     page.open("#/")
     page.run(
@@ -420,7 +355,7 @@ def test_a_site_without_gradients_still_reads(page: Page) -> None:
     assert page.find("entries").text
 
 
-def test_no_motion_where_none_is_wanted(page: Page) -> None:
+def test_no_motion_where_none_is_wanted(page: Any) -> None:
     media = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
     page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     page.open("#/image/p0")

@@ -5,7 +5,7 @@ import json
 import runpy
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 import agnostic
 from agnostic.errors import InputError, UsageError
 from agnostic.report.microscope.building import complete, open_site
-from agnostic.report.microscope.jobs import UNITS, WAITING, Jobs
+from agnostic.report.microscope.jobs import UNITS, WAITING, Asked, Jobs
 from agnostic.report.microscope.serving import Server, checker, content, is_local, renderer, understood
 
 _MADE = runpy.run_path(str(Path(__file__).parent / "microscope_model.py"))
@@ -31,13 +31,13 @@ class Held:
         self.go = threading.Event()
         self.asked: list[tuple[str, tuple[int, ...]]] = []
 
-    def __call__(self, layer: str, units: Sequence[int], told: Callable[[int, int], None]) -> int:
-        self.asked.append((layer, tuple(units)))
+    def __call__(self, asked: Asked, told: Callable[[int, int], None]) -> int:
+        self.asked.append(asked[:2])
         while not self.go.wait(0.02):
-            told(0, len(units))
-        if layer == "broken":
+            told(0, len(asked.units))
+        if asked.layer == "broken":
             raise InputError("no such luck")
-        return len(units)
+        return len(asked.units)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def site(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(site: Path, held: Held) -> Iterator[Server]:
     jobs = Jobs(held)
-    with Server(site, jobs, lambda layer, *_: "there is no such layer" if layer == "none" else None) as made:
+    with Server(site, jobs, lambda asked, _: "there is no such layer" if asked.layer == "none" else None) as made:
         thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield made
@@ -178,6 +178,8 @@ def test_a_running_job_ends_when_the_server_does(held: Held) -> None:
         [], {}, {"layer": 1, "units": [1]}, {"layer": "a", "units": []}, {"layer": "a", "units": [-1]}, {"layer": "a"},
         {"layer": "a", "units": [True]}, {"layer": "a", "units": [1.5]}, {"layer": "a", "units": [1], "preset": 3},
         {"layer": "a", "units": list(range(UNITS + 1))}, {"layer": "a", "units": "1"}, "x",
+        {"layer": "a", "kind": "anything"}, {"layer": "a", "kind": "groups", "units": [1, 2]},
+        {"layer": "a", "kind": "deepdream", "picture": 1}, {"layer": "a", "kind": ["deepdream"]},
     ],
 )  # fmt: skip
 def test_orders_that_make_no_sense_are_not_understood(order: Any) -> None:
@@ -206,12 +208,12 @@ def test_a_real_icon_is_rendered_on_demand(tmp_path: Path, monkeypatch: pytest.M
     work = open_site(agnostic.load(net(), device="cpu"), photos, tmp_path / "site", layers=["r2"])
     complete(work)
     check = checker(work)
-    assert check("r2", [1], None) is None
-    assert "no such layer" in str(check("r7", [1], None))
-    assert "0 to 3" in str(check("r2", [4], None))
-    assert "preset" in str(check("r2", [1], "print"))
+    assert check(Asked("r2", (1,)), None) is None
+    assert "no such layer" in str(check(Asked("r7", (1,)), None))
+    assert "0 to 3" in str(check(Asked("r2", (4,)), None))
+    assert "preset" in str(check(Asked("r2", (1,)), "print"))
     steps: list[tuple[int, int]] = []
-    assert renderer(work)("r2", [3], lambda done, total: steps.append((done, total))) == 1
+    assert renderer(work)(Asked("r2", (3,)), lambda done, total: steps.append((done, total))) == 1
     assert steps[-1] == (1, 1)
     found = content(work.folder.root, "/data/layers/r2/icons-0.js")
     assert found is not None

@@ -3,19 +3,24 @@
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from agnostic.engine.model import Model
-from agnostic.errors import InputError, UsageError
+from agnostic.errors import InputError, UsageError, missing_extra
 from agnostic.optvis.presets import preset as preset_of
 from agnostic.report.microscope.folder import Folder
 from agnostic.report.microscope.icons import Icons
+from agnostic.report.microscope.overalls import write_overall
 from agnostic.report.microscope.shown import Progress
 from agnostic.report.microscope.steps import Steps
+from agnostic.report.microscope.wishes import units_named
 from agnostic.report.microscope.work import Work
 
 Bars = Callable[[str], Progress]
 ALL, NONE = "all", "none"
+# Fewer points than that span no plane.
+FEWEST_LAID_OUT = 3
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,9 @@ def build(
     preset: str = "draft",
     compare: Model | None = None,
     atlas: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    dreams: Sequence[str] = (),
+    variants: Sequence[str] = (),
     seed: int = 0,
     batch_size: int | None = None,
     progress: Bars | None = None,
@@ -69,6 +77,9 @@ def build(
         preset: how much work an icon is worth.
         compare: another model, whose units are matched with this one's.
         atlas: layers with an atlas.
+        groups: layers whose units are grouped over all pictures.
+        dreams: layers at which the shown pictures are dreamt on, caricatured, and have their groups raised.
+        variants: units, as LAYER:UNIT, whose opposite, facets and changed pictures are rendered.
         seed: of everything random.
         batch_size: pictures per pass.
         progress: makes a bar for each phase, called with what is done and all there is.
@@ -83,7 +94,7 @@ def build(
         model, images, out, show=show, layers=layers, preset=preset, seed=seed, batch_size=batch_size,
         progress=progress, command=command,
     )  # fmt: skip
-    complete(work, icons=icons, compare=compare, atlas=atlas)
+    complete(work, icons=icons, compare=compare, atlas=atlas, groups=groups, dreams=dreams, variants=variants)
     return report(work)
 
 
@@ -112,18 +123,42 @@ def open_site(
     )  # fmt: skip
 
 
-def complete(work: Work, *, icons: Sequence[str] = (), compare: Model | None = None, atlas: Sequence[str] = ()) -> None:
+def complete(
+    work: Work,
+    *,
+    icons: Sequence[str] = (),
+    compare: Model | None = None,
+    atlas: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    dreams: Sequence[str] = (),
+    variants: Sequence[str] = (),
+) -> None:
     """Write everything that is wanted of a site, the cheap pages first; see `build`."""
     laid_out = [work.layer_named(name) for name in atlas]
+    if laid_out and len(work.index.pictures) < FEWEST_LAID_OUT:
+        raise UsageError(
+            f"--atlas {atlas[0]}: there are {len(work.index.pictures)} pictures, expected {FEWEST_LAID_OUT} or more; "
+            "leave --atlas out, or give more pictures"
+        )
+    gathered = [work.layer_named(name) for name in groups]
+    if gathered and find_spec("sklearn") is None:
+        raise missing_extra("scikit-learn", "microscope", "grouping")
     drawing = _to_draw(work, icons)
+    dreamt, varied = [work.layer_named(name) for name in dreams], units_named(variants, work.layer_named)
+    if dreamt or varied:
+        _ = work.wishes.renders
     work.write_pages()
     work.write_pictures()
     if compare is not None:
         work.write_comparison(compare)
     for name in laid_out:
         work.write_atlas(name)
+    for name in gathered:
+        write_overall(work, name)
     for name in drawing[1] if drawing is not None else ():
         work.render(drawing[0], name)  # type: ignore[index]
+    if dreamt or varied:
+        work.wishes.all(dreamt, varied)
     work.finish()
 
 

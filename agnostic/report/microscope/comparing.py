@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from agnostic import api
+from agnostic.answers import scores
 from agnostic.blocks.compare import agreement, matched_units
 from agnostic.blocks.examples import Index
 from agnostic.blocks.maps import as_sample
@@ -92,7 +93,7 @@ def _outputs(models: tuple[Model, Model], pictures: Sequence[Path]) -> dict[str,
 
 
 def _answers(models: tuple[Model, Model], shown: Shown, path: Path) -> dict[str, Any]:
-    other = api.predict(models[1], as_sample(models[1], path), FEWEST_CLASSES)
+    other = scores.predict(models[1], as_sample(models[1], path), FEWEST_CLASSES)
     return {
         "id": shown.id,
         "a": [_answer(item) for item in shown.predictions[:FEWEST_CLASSES]],

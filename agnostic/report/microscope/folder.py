@@ -25,8 +25,8 @@ DIGITS = 5
 class Folder:
     """A site's own folder; nothing is written anywhere else."""
 
-    def __init__(self, root: Path) -> None:
-        """Take a folder that is empty, a site already, or not there yet.
+    def __init__(self, root: Path, kind: str = FORMAT) -> None:
+        """Take a folder that is empty, a site of this kind already, or not there yet.
 
         Raises:
             UsageError: it holds something else.
@@ -34,7 +34,7 @@ class Folder:
         """
         if root.exists() and not root.is_dir():
             raise UsageError(f"--out {root}: a file, not a folder; choose a folder for the site")
-        if root.is_dir() and any(root.iterdir()) and not _is_site(root):
+        if root.is_dir() and any(root.iterdir()) and not _is_site(root, kind):
             raise UsageError(f"--out {root}: holds other files; choose an empty folder, or a site made before")
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -80,9 +80,9 @@ class Folder:
         for file in files:
             self.path(file).unlink(missing_ok=True)
 
-    def copy_pages(self) -> None:
-        """Copy the pages themselves, which hold no data."""
-        for source in sorted(STATIC.iterdir()):
+    def copy_pages(self, sources: Iterable[Path] = ()) -> None:
+        """Copy the pages themselves, which hold no data; the microscope's where no others are given."""
+        for source in sources or sorted(STATIC.iterdir()):
             if source.is_file():
                 self.write(source.name, source.read_bytes())
 
@@ -97,12 +97,12 @@ class Folder:
         return shutil.disk_usage(self.root).free > wanted
 
 
-def _is_site(root: Path) -> bool:
+def _is_site(root: Path, kind: str) -> bool:
     try:
         found = json.loads((root / STATE).read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and found.get("format") == FORMAT
+    return isinstance(found, dict) and found.get("format") == kind
 
 
 def script(key: str, value: Any) -> bytes:

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from agnostic.blocks.badges import Badge
+from agnostic.blocks.examples import Index
+from agnostic.blocks.maps import as_sample, layer_maps
 from agnostic.blocks.trust import robust_activation, unit_consistency
 from agnostic.engine.limits import current
 from agnostic.engine.model import Model
@@ -29,6 +31,8 @@ from agnostic.report.microscope.steps import Outcome
 
 BATCH = 16
 CELL, COLUMNS = 128, 8
+# Pictures whose mean activations an icon is judged beside.
+JUDGES = 256
 Progress = Callable[[int, int], None]
 Means = npt.NDArray[np.floating[Any]]
 
@@ -189,10 +193,20 @@ class Seen:
         return 100 * float((self.means[:, unit] < value).mean())
 
 
+def seen_by(model: Model, index: Index, path_of: Callable[[str], Path], layer: str) -> Seen:
+    """Look at a layer's units on the first pictures of an index, which lie where `path_of` says."""
+    if layer not in index.grids:
+        return Seen(None, lambda _unit: [])
+    samples = (as_sample(model, path_of(item.name)) for item in index.pictures[:JUDGES])
+
+    def labels(unit: int) -> list[str]:
+        return [model.names.class_name(item.predicted) for item in index.top(layer, unit)[:8] if item.predicted >= 0]
+
+    return Seen(mean_activations(model, samples, layer), labels)
+
+
 def mean_activations(model: Model, rows: Iterable[Any], layer: str) -> Means:
     """The mean over places of every unit of a layer on each of some samples: (samples, units)."""
-    from agnostic.blocks.maps import layer_maps
-
     return np.stack([layer_maps(model, sample, layer).mean(axis=(1, 2)) for sample in rows])
 
 

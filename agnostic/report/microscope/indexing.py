@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agnostic.blocks.examples import Index, build
+from agnostic.blocks.examples_build import default_batch
 from agnostic.blocks.examples_layers import watch
 from agnostic.engine.model import Model
 from agnostic.engine.preprocess import Preprocess
@@ -46,7 +47,7 @@ def indexed(
     names: Sequence[str],
     made_of: Sequence[object],
     *,
-    batch_size: int,
+    batch_size: int | None,
     seed: int,
     progress: Progress,
 ) -> Index:
@@ -59,10 +60,11 @@ def indexed(
         images: the folder of pictures.
         names: the layers.
         made_of: what else it is made from: the pictures' content, how they become inputs.
-        batch_size: pictures per pass.
+        batch_size: pictures per pass, as `build` chooses by default.
         seed: of the sample that examples are spread over.
         progress: told of each batch.
     """
-    key = fingerprint(VERSION, model.sha256, list(names), list(made_of), batch_size, seed)
+    size = batch_size or default_batch(model)
+    key = fingerprint(VERSION, model.sha256, list(names), list(made_of), size, seed)
     out = folder.cache(kind, key)
-    return build(model, images, names, out, batch_size=batch_size, seed=seed, progress=progress)
+    return build(model, images, names, out, batch_size=size, seed=seed, progress=progress)

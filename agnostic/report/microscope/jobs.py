@@ -4,7 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from agnostic.errors import AgnosticError
 
@@ -14,26 +14,46 @@ WAITING, REMEMBERED = 16, 64
 #: Units of one job.
 UNITS = 32
 Told = Callable[[int, int], None]
-#: Renders units of a layer, telling how far it is.
-Render = Callable[[str, Sequence[int], Told], int]
+ICONS = "icons"
+
+
+class Asked(NamedTuple):
+    """What somebody asks for.
+
+    Attributes:
+        layer: the layer's name in the site.
+        units: the units, or the number that a rendering has beside its layer; empty where it has none.
+        kind: icons, or what else is rendered.
+        picture: of which picture; empty where it is of none.
+    """
+
+    layer: str
+    units: tuple[int, ...] = ()
+    kind: str = ICONS
+    picture: str = ""
+
+
+#: Renders what is asked for, telling how far it is.
+Render = Callable[[Asked, Told], int]
 
 
 @dataclass
 class Job:
-    """Units of a layer that somebody asked for.
+    """Something that somebody asked for.
 
     Attributes:
         id: its number.
-        layer: the layer's name in the site.
-        units: the units.
+        layer, units, kind, picture: what, see `Asked`.
         state: how far it is.
-        done, total: units rendered, and asked for.
+        done, total: units rendered and asked for, or steps.
         error: why it failed.
     """
 
     id: int
     layer: str
     units: tuple[int, ...]
+    kind: str = ICONS
+    picture: str = ""
     state: State = "queued"
     done: int = 0
     total: int = 0
@@ -54,14 +74,14 @@ class Jobs:
         self._worker = threading.Thread(target=self._work, name="agnostic-icons", daemon=True)
         self._worker.start()
 
-    def ask(self, layer: str, units: Sequence[int]) -> Job | None:
+    def ask(self, layer: str, units: Sequence[int], kind: str = ICONS, picture: str = "") -> Job | None:
         """Put a job into the queue, or find the one that is there already; None where the queue is full."""
         with self._lock:
-            wanted = tuple(dict.fromkeys(units))
+            asked = Asked(layer, tuple(dict.fromkeys(units)), kind, picture)
             for job in self._all.values():
-                if (job.layer, job.units) == (layer, wanted) and job.state in ("queued", "running"):
+                if _of(job) == asked and job.state in ("queued", "running"):
                     return job
-            job = Job(self._next, layer, wanted, total=len(wanted))
+            job = Job(self._next, *asked, total=len(asked.units))
             try:
                 self._waiting.put_nowait(job)
             except queue.Full:
@@ -93,14 +113,14 @@ class Jobs:
                 self._do(job)
 
     def _do(self, job: Job) -> None:
-        def told(done: int, _total: int) -> None:
-            job.done = min(done, job.total)
+        def told(done: int, total: int) -> None:
+            job.done, job.total = (min(done, job.total), job.total) if job.kind == ICONS else (done, total)
             if self._stopping.is_set():
                 raise KeyboardInterrupt
 
         job.state = "running"
         try:
-            self._render(job.layer, job.units, told)
+            self._render(_of(job), told)
             job.state, job.done = "done", job.total
         except AgnosticError as error:
             job.state, job.error = "failed", str(error)
@@ -109,3 +129,7 @@ class Jobs:
         except Exception as error:
             # The queue outlives whatever a job stumbles over.
             job.state, job.error = "failed", f"unexpected {type(error).__name__}"
+
+
+def _of(job: Job) -> Asked:
+    return Asked(job.layer, job.units, job.kind, job.picture)

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from agnostic.errors import LimitError, UsageError
-from agnostic.report.microscope.jobs import UNITS, Jobs, Render
+from agnostic.report.microscope.jobs import ICONS, UNITS, Asked, Jobs, Render
+from agnostic.report.microscope.renders import KINDS, Kind, Wish
 from agnostic.report.microscope.work import Work
 
 SERVED = Path(__file__).parent / "served"
@@ -36,7 +37,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-Check = Callable[[str, list[int], str | None], str | None]
+Check = Callable[[Asked, str | None], str | None]
 
 
 class Server(ThreadingHTTPServer):
@@ -51,7 +52,7 @@ class Server(ThreadingHTTPServer):
         Args:
             root: the site.
             jobs: the queue.
-            check: says what is wrong with an order for a layer, units and a preset; None where nothing is.
+            check: says what is wrong with an order, and a preset if one is named; None where nothing is.
             host: an address of this machine that no other machine reaches.
             port: 0 for any that is free.
 
@@ -146,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
             self._say(HTTPStatus.BAD_REQUEST, {"error": f'expected {{"layer": SLUG, "units": [1 to {UNITS} numbers]}}'})
         elif (wrong := self.server.check(*order)) is not None:
             self._say(HTTPStatus.BAD_REQUEST, {"error": wrong})
-        elif (job := self.server.jobs.ask(order[0], order[1])) is None:
+        elif (job := self.server.jobs.ask(*order[0])) is None:
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "too many jobs wait; ask again later"})
         else:
             self._say(HTTPStatus.ACCEPTED, {"job": job.id})
@@ -198,19 +199,24 @@ def asking(page: bytes) -> bytes:
     return allowed.replace(b"</body>", f'<script src="{SCRIPT}"></script>\n</body>'.encode())
 
 
-def understood(body: bytes) -> tuple[str, list[int], str | None] | None:
-    """Read an order: the layer's name in the site, its units, and the preset if one is named."""
+def understood(body: bytes) -> tuple[Asked, str | None] | None:
+    """Read an order: the layer's name in the site, its units, what is to be rendered of them if not icons, of which
+    picture, and the preset if one is named.
+    """  # noqa: D205
     try:
         order = json.loads(body)
-        layer, preset = order["layer"], order.get("preset")
-        units = order["units"] if "units" in order else [order["unit"]]
+        layer, kind, picture = order["layer"], order.get("kind", ICONS), order.get("picture", "")
+        preset = order.get("preset")
+        units = [order["unit"]] if "unit" in order else order["units"] if kind == ICONS else order.get("units", [])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if not isinstance(layer, str) or not isinstance(units, list) or not 1 <= len(units) <= UNITS:
+    if not all(isinstance(text, str) for text in (layer, kind, picture)) or not isinstance(preset, str | None):
         return None
-    if any(type(unit) is not int or unit < 0 for unit in units) or not isinstance(preset, str | None):
+    if not isinstance(units, list) or any(type(unit) is not int or unit < 0 for unit in units):
         return None
-    return layer, units, preset
+    if not (1 <= len(units) <= UNITS if kind == ICONS else kind in KINDS and len(units) <= 1):
+        return None
+    return Asked(layer, tuple(units), kind, picture), preset
 
 
 def is_local(host: str) -> bool:
@@ -241,29 +247,40 @@ def _family(host: str) -> Any:
 
 
 def checker(work: Work) -> Check:
-    """Say what is wrong with an order for icons of a site."""
+    """Say what is wrong with an order for something of a site."""
 
-    def check(layer: str, units: list[int], preset: str | None) -> str | None:
-        if layer not in work.slugs.values():
+    def check(asked: Asked, preset: str | None) -> str | None:
+        if asked.kind != ICONS:
+            return work.wishes.wrong(_wish(asked))
+        if asked.layer not in work.slugs.values():
             return "there is no such layer"
         if preset not in (None, work.preset):
             return f"the icons here are of the preset {work.preset}; build the site again with --preset {preset}"
-        count = work.units_of(work.layer_named(layer)).get("units", 0)
-        return f"the layer has the units 0 to {count - 1}" if max(units) >= count else None
+        count = work.units_of(work.layer_named(asked.layer)).get("units", 0)
+        return f"the layer has the units 0 to {count - 1}" if max(asked.units) >= count else None
 
     return check
 
 
 def renderer(work: Work) -> Render:
-    """Render icons into a site; the model is looked through when the first are asked for."""
+    """Render icons, dreams and variants into a site; the model is looked through when the first are asked for."""
     held: list[Any] = []
 
-    def render(layer: str, units: Any, told: Callable[[int, int], None]) -> int:
+    def render(asked: Asked, told: Callable[[int, int], None]) -> int:
+        if asked.kind != ICONS:
+            work.wishes.grant(_wish(asked), told)
+            work.wishes.write()
+            return 1
         if not held:
             held.append(work.icons())
-        return work.render(held[0], work.layer_named(layer), units, told)
+        return work.render(held[0], work.layer_named(asked.layer), asked.units, told)
 
     return render
+
+
+def _wish(asked: Asked) -> Wish:
+    kind: Kind = asked.kind  # type: ignore[assignment]
+    return Wish(kind, asked.layer, asked.picture, asked.units[0] if asked.units else -1)
 
 
 def serve(work: Work, *, host: str = "127.0.0.1", port: int = 0, ready: Callable[[str], None] | None = None) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from agnostic import api
+from agnostic.answers import scores
 from agnostic.blocks.maps import as_sample
 from agnostic.engine.model import Model
 from agnostic.errors import InputError
@@ -64,7 +65,8 @@ def read_shown(model: Model, paths: Sequence[Path]) -> tuple[list[Shown], list[d
         try:
             content = path.read_bytes()
             sample = as_sample(model, path)
-            predictions = tuple(api.predict(model, sample, TOP))
+            # Entries of the output, whatever kind of answer they make up: pages attribute them one by one.
+            predictions = tuple(scores.predict(model, sample, TOP))
         except (InputError, OSError) as error:
             skipped.append({"file": path.name, "reason": reason(error, path)})
             continue
@@ -110,6 +112,6 @@ def about(shown: Shown, size: Facts) -> dict[str, Any]:
         "file": shown.file,
         "width": size["width"],
         "height": size["height"],
-        "predictions": [vars(item) for item in shown.predictions],
+        "predictions": [item.as_dict() for item in shown.predictions],
         "top": shown.classes,
     }

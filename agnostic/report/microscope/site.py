@@ -36,6 +36,7 @@ def site(work: "Work") -> dict[str, Any]:
         "commands": commands(work),
         "gradient": work.no_gradient,
         "compare": _there(work, "compare/"),
+        "overall": [slug for slug in work.slugs.values() if _there(work, f"overall/{slug}")],
         "atlas": [slug for slug in work.slugs.values() if _there(work, f"atlas/{slug}")],
     }
 
@@ -93,6 +94,9 @@ def commands(work: "Work") -> dict[str, str]:
         "images": f"{line} --show PICTURE",
         "compare": f"{line} --compare OTHER.onnx",
         "atlas": f"{line} --atlas SLUG",
+        "overall": f"{line} --groups SLUG",
+        "dreams": f"{line} --dreams SLUG",
+        "variants": f"{line} --variants SLUG:UNIT",
         "groups": line if find_spec("sklearn") else SKLEARN,
     }
     return {**found, "gradient": GRAD} if work.no_gradient and "torch" in work.no_gradient else found

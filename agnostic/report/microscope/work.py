@@ -8,10 +8,8 @@ from typing import Any
 
 from agnostic.blocks.examples import Index
 from agnostic.blocks.examples_files import digest_of, find
-from agnostic.blocks.maps import as_sample
 from agnostic.converters.paths import reached_smoothly
 from agnostic.engine.model import Model
-from agnostic.engine.sweep import DEFAULT_BATCH
 from agnostic.errors import InputError, unknown
 from agnostic.inputs.image import declared_or_assumed, picture_input
 from agnostic.report.microscope.atlases import write_atlas
@@ -20,20 +18,19 @@ from agnostic.report.microscope.comparing import pairs_of, write_compare
 from agnostic.report.microscope.folder import Folder, slugs
 from agnostic.report.microscope.graph import drawn, spread_over_depth
 from agnostic.report.microscope.groupings import write_groups
-from agnostic.report.microscope.icons import Icons, Seen, by_importance, mean_activations
+from agnostic.report.microscope.icons import Icons, by_importance, seen_by
 from agnostic.report.microscope.images import write_image
 from agnostic.report.microscope.indexing import indexed, watched
 from agnostic.report.microscope.pages import Links, Patches, write_layer, write_units
 from agnostic.report.microscope.shown import Progress, Shown, read_shown, write_picture
 from agnostic.report.microscope.site import parity_of, site
 from agnostic.report.microscope.steps import Facts, Outcome, Steps, fingerprint
+from agnostic.report.microscope.wishes import PREFIX, Wishes
 
 #: Raised whenever the same model and pictures come out as other bytes.
 VERSION = 1
 # Pictures with pages of their own where none are named.
 SHOWN = 8
-# Pictures whose mean activations an icon is judged beside.
-JUDGES = 256
 
 
 class Work:
@@ -62,7 +59,7 @@ class Work:
         """
         self.model, self.images, self.folder, self.steps = model, images, folder, steps
         self.preset, self.seed, self.bars, self.command = preset, seed, bars, command
-        self.batch_size = batch_size or DEFAULT_BATCH
+        self.batch_size = batch_size
         self.wished = [model.layer(name).name for name in wished or ()]
         self.tensor = picture_input(model)
         self.preprocess, notes = declared_or_assumed(model, self.tensor)
@@ -161,7 +158,7 @@ class Work:
         for number, name in enumerate(names):
             slug = self.slugs[name]
             key = fingerprint(self.key, self.files_key, name)
-            self._make(
+            self.make(
                 f"units/{slug}",
                 key,
                 lambda name=name, slug=slug: write_units(  # type: ignore[misc]
@@ -181,6 +178,7 @@ class Work:
                 for way, table in (("up", self.drawn.up), ("down", self.drawn.down))
             }
             write_layer(self.folder, {**about, **near}, self.units_of(layer), links)
+        self.wishes.write()
         self.folder.put("site", site(self), "data/site.js")
 
     def units_of(self, layer: str) -> Facts:
@@ -241,7 +239,7 @@ class Work:
     def _page(self, shown: Shown, name: str) -> None:
         slug = self.slugs[name]
         gradients = name in self.reached
-        self._make(
+        self.make(
             f"page/{shown.id}/{slug}",
             fingerprint(self.key, shown.digest, name, gradients, find_spec("sklearn") is None),
             lambda: write_image(
@@ -254,7 +252,7 @@ class Work:
         slug = self.slugs[name]
         gradients = name in self.reached
         targets = {self.slugs[it]: it for it in later if (name, it) in self.pairs()}
-        self._make(
+        self.make(
             f"groups/{shown.id}/{slug}",
             fingerprint(self.key, shown.digest, name, list(targets), gradients),
             lambda: write_groups(self.folder, self.model, shown, name, slug, targets, gradients),
@@ -263,7 +261,7 @@ class Work:
     def _pair(self, shown: Shown, early: str, late: str) -> None:
         a, b = self.slugs[early], self.slugs[late]
         units = self.steps.facts(f"page/{shown.id}/{b}").get("units", [])
-        self._make(
+        self.make(
             f"pair/{shown.id}/{a}/{b}",
             fingerprint(self.key, shown.digest, early, late, units),
             lambda: write_pair(self.folder, self.model, shown, (early, a), (late, b), units),
@@ -288,12 +286,12 @@ class Work:
             value = self.folder.get(self.steps.files(page)[0])
             return Outcome((self.folder.put(f"image/{shown.id}/{slug}", {**value, "between": between}, file),), {})
 
-        self._make(f"image/{shown.id}/{slug}", key, put)
+        self.make(f"image/{shown.id}/{slug}", key, put)
 
     def _publish_pictures(self) -> None:
         for shown in self.shown:
             key = fingerprint(VERSION, shown.digest, self.preprocess.as_dict())
-            self._make(f"picture/{shown.id}", key, lambda shown=shown: write_picture(self.folder, shown))  # type: ignore[misc]
+            self.make(f"picture/{shown.id}", key, lambda shown=shown: write_picture(self.folder, shown))  # type: ignore[misc]
 
     def write_comparison(self, other: Model) -> None:
         """Match the units of another model over the pictures."""
@@ -303,7 +301,7 @@ class Work:
         patches = Patches(self.files.root, declared_or_assumed(other, picture_input(other))[0])
         pictures = [self.files.path(item.name) for item in index.pictures]
         paths = self._read[2]
-        self._make(
+        self.make(
             "compare/",
             fingerprint(self.key, other.sha256, self.files_key, pairs, [item.digest for item in self.shown]),
             lambda: write_compare(
@@ -317,7 +315,7 @@ class Work:
         """Lay out what a layer holds over all pictures."""
         slug = self.slugs[layer]
         gradients = layer in self.reached
-        self._make(
+        self.make(
             f"atlas/{slug}",
             fingerprint(self.key, self.files_key, layer, gradients),
             lambda: write_atlas(
@@ -326,6 +324,11 @@ class Work:
             ),
         )  # fmt: skip
         self.write_layers()
+
+    @cached_property
+    def wishes(self) -> Wishes:
+        """What is rendered beside the icons."""
+        return Wishes(self)
 
     def icons(self) -> Icons:
         """What renders icons; made once, since it re-imports the model."""
@@ -341,34 +344,25 @@ class Work:
             unit for item in self.shown for unit in self.steps.facts(f"page/{item.id}/{slug}").get("units", [])
         ]
         wanted = by_importance(count, important) if units is None else list(units)
-        seen = self._seen(layer)
+        seen = seen_by(self.model, self.index, self.files.path, layer)
 
         def lay_out() -> None:
             key = fingerprint(self.key, icons.made_by, icons.kept(layer, range(count)), self.files_key)
-            self._make(f"icons/{slug}", key, lambda: icons.write(layer, slug, count, seen))
+            self.make(f"icons/{slug}", key, lambda: icons.write(layer, slug, count, seen))
             self.write_layers()
 
         made = icons.render(layer, wanted, progress=progress or self.bars(f"icons of {layer}"), after=lay_out)
         lay_out()
         return made
 
-    def _seen(self, layer: str) -> Seen:
-        names = [item.name for item in self.index.pictures[:JUDGES]]
-        name_of = self.model.names.class_name
-
-        def labels(unit: int) -> list[str]:
-            found = self.index.top(layer, unit)[:8] if layer in self.index.grids else ()
-            return [name_of(item.predicted) for item in found if item.predicted >= 0]
-
-        samples = (as_sample(self.model, self.files.path(name)) for name in names)
-        return Seen(mean_activations(self.model, samples, layer) if layer in self.index.grids else None, labels)
-
     def finish(self) -> None:
         """Forget what this site no longer shows, and write the pages a last time."""
-        self.steps.keep(self._wanted, ("units/", "picture/", "page/", "image/", "groups/", "pair/"))
+        self._wanted |= set(self.wishes.kept())
+        self.steps.keep(self._wanted, ("units/", "picture/", "page/", "image/", "groups/", "pair/", PREFIX))
         self.write_layers()
 
-    def _make(self, name: str, key: str, work: Callable[[], Outcome]) -> Facts:
+    def make(self, name: str, key: str, work: Callable[[], Outcome]) -> Facts:
+        """Make a step unless it is there, and keep it."""
         self._wanted.add(name)
         return self.steps.make(name, key, work)
 

@@ -1,4 +1,4 @@
-"""Fits a pipeline on columns of numbers and words and saves it: python sklearn_pipeline.py DATA.npz FOLDER."""
+"""Fits a pipeline on columns of measures and kinds and saves it: python sklearn_pipeline.py DATA.npz FOLDER."""
 
 import sys
 from pathlib import Path
@@ -13,11 +13,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 data, folder = np.load(sys.argv[1]), Path(sys.argv[2])
 table = pandas.DataFrame(data["rows"], columns=[str(name) for name in data["columns"]])
-# A column of words among the numbers: how large the nucleus is.
-middle = table["mean radius"].median()
-table["size"] = np.where(table["mean radius"] > middle, "large", "small")
-numbers = ["mean texture", "mean smoothness", "mean concavity", "worst area"]
-columns = ColumnTransformer([("numbers", StandardScaler(), numbers), ("words", OneHotEncoder(), ["size"])])
+# A column of kinds among the measures: how large the nucleus is.
+table["size"] = np.digitize(table["mean radius"], table["mean radius"].quantile([0.3, 0.7])).astype(float)
+measures = ["mean texture", "mean smoothness", "mean concavity", "worst area"]
+columns = ColumnTransformer([("measures", StandardScaler(), measures), ("kinds", OneHotEncoder(), ["size"])])
 pipeline = make_pipeline(columns, LogisticRegression()).fit(table[::2], data["kinds"][::2])
 joblib.dump(pipeline, folder / "pipeline.joblib")
 print("accuracy", float(pipeline.score(table[1::2], data["kinds"][1::2])))

@@ -7,20 +7,36 @@
   let asked = null;
 
   const say = (text) => {
-    const told = document.querySelector("[data-testid='render-told']");
-    if (told) told.textContent = text;
+    for (const told of document.querySelectorAll("[data-testid='render-told'].asked")) told.textContent = text;
   };
 
-  const order = async (layer, units) => {
+  /* Ask for several things; the last of them is watched, for they are done in their order. */
+  const order = async (wishes, told) => {
+    for (const other of document.querySelectorAll("[data-testid='render-told']")) other.classList.toggle("asked", other === told);
     say("Asking …");
     try {
-      const answer = await fetch("/render", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ layer, units }) });
-      const said = await answer.json();
-      if (!answer.ok) return say(said.error);
-      asked = said.job;
+      for (const wish of wishes) {
+        const answer = await fetch("/render", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish) });
+        const said = await answer.json();
+        if (!answer.ok) return say(said.error);
+        asked = said.job;
+      }
       watch();
     } catch {
       say("The server does not answer.");
+    }
+  };
+
+  const button = (text, wishes) => {
+    const told = h("span", { class: "quiet", role: "status", "data-testid": "render-told" });
+    return h("p", { class: "near" }, h("button", { class: "copy", "data-testid": "render", on: { click: () => order(wishes, told) } }, text), " ", told);
+  };
+
+  /* Beside everything that is wanting: a button that has it made. */
+  const offerWanted = () => {
+    for (const place of document.querySelectorAll("[data-wishes]:not(.offered)")) {
+      place.classList.add("offered");
+      place.append(button("Render it now", JSON.parse(place.dataset.wishes)));
     }
   };
 
@@ -46,14 +62,15 @@
 
   const offer = () => {
     const state = M.state();
-    if (!state || !["unit", "layer"].includes(state.page) || document.querySelector("[data-testid='render']")) return;
+    offerWanted();
+    if (!state || !["unit", "layer"].includes(state.page) || document.querySelector("[data-testid='render'].icons")) return;
     const units = missing(state);
     const place = document.querySelector(state.page === "unit" ? "[data-testid='icons']" : "header.head");
     if (!units.length || !place) return;
     const text = units.length > 1 ? `Render ${units.length} units` : "Render it now";
-    place.append(h("p", { class: "near" },
-      h("button", { class: "copy", "data-testid": "render", on: { click: () => order(state.slug, units) } }, text), " ",
-      h("span", { class: "quiet", role: "status", "data-testid": "render-told" })));
+    const made = button(text, [{ layer: state.slug, units }]);
+    made.querySelector("button").classList.add("icons");
+    place.append(made);
   };
 
   new MutationObserver(() => setTimeout(offer, 200)).observe(M.main, { childList: true, subtree: true });

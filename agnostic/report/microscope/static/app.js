@@ -9,7 +9,7 @@
     const first = site.images[0];
     return [
       ["#/", "Model", ["model", "layer", "unit"]],
-      first && [`#/image/${first.id}`, "Pictures", ["image", "spatial", "groups", "teaser"]],
+      first && [`#/image/${first.id}`, "Pictures", ["image", "spatial", "groups", "teaser", "dreams"]],
       [site.atlas && site.atlas.length ? `#/atlas/${site.atlas[0]}` : "#/atlas", "Atlas", ["atlas"]],
       ["#/models", "Two models", ["models"]],
       ["#/trust", "Method and trust", ["trust"]],

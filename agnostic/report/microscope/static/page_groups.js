@@ -18,6 +18,16 @@
     return group ? { slug: parts[0], count: parts[1], n: Number(parts[2]), group } : null;
   };
 
+  const wishOf = (state, slug, count) => ({ kind: "groups", layer: slug, units: [count], picture: state.id });
+
+  /* Two ways to see a group on the picture, where it has been raised; else how to have it done. */
+  const showing = (state, slug, data, count) => {
+    if (M.rendered(wishOf(state, slug, count)))
+      return M.choice("On the picture", "show", [["dream", "what a group sees"], ["map", "where it fires"]], state.q.show === "map" ? "map" : "dream");
+    if (count !== data.default || M.site().gradient) return null;
+    return M.wanting("These groups have not been raised on the picture.", M.command("dreams", slug), [wishOf(state, slug, count)]);
+  };
+
   const colourOf = (group) => M.groupColour(group.hue);
   const swatch = (group) => h("i", { class: "swatch", css: { background: M.css(colourOf(group)) } });
 
@@ -39,9 +49,11 @@
     const chosen = groupOf(state, view.group);
     const groups = chosen ? [chosen.group] : choice.groups;
     const where = chosen ? chosen.slug : slug;
+    const raised = chosen && view.show !== "map" && M.rendered(wishOf(state, chosen.slug, Number(chosen.count)));
+    nodes.picture.dream(raised ? encodeURI(raised.pictures[chosen.n]) : null);
     nodes.picture.light(M.maps.tints(groups.map((group) => group.map), groups.map(colourOf)), gridOf(state, where, groups[0].map));
     const mixed = mixture(state, view, choice, slug);
-    nodes.told.textContent = mixed || (chosen ? `Group ${chosen.n + 1} of ${chosen.count} in ${M.nameOf(chosen.slug)}` : `All ${choice.groups.length} groups of ${M.nameOf(slug)}, each in its own hue.`);
+    nodes.told.textContent = mixed || (chosen ? `Group ${chosen.n + 1} of ${chosen.count} in ${M.nameOf(chosen.slug)}${raised ? ", raised where it fires" : ""}` : `All ${choice.groups.length} groups of ${M.nameOf(slug)}, each in its own hue.`);
   };
 
   /* How much of every group there is at one place, as shares. */
@@ -106,8 +118,8 @@
 
   M.page("groups", {
     title: (state) => `Groups of ${M.image(state.id).file}`,
-    needs: (state) => M.image(state.id).groups.map((slug) => `groups/${state.id}/${slug}`),
-    structure: ["layer", "n"],
+    needs: (state) => ["renders", ...M.image(state.id).groups.map((slug) => `groups/${state.id}/${slug}`)],
+    structure: ["layer", "n", "show"],
     pins: ["group", "cell", "class"],
     build(state, main) {
       const layers = layersOf(state);
@@ -126,7 +138,7 @@
         h("div", { class: "left" }, nodes.picture, nodes.told),
         h("div", { class: "right" },
           h("div", { class: "controls" }, M.choice("In", "layer", layers.map((name) => [name, M.nameOf(name), true]), slug), slider(state, data, count)),
-          nodes.list, h("p", { class: "quiet" }, `Together they hold ${M.percent(choice.explained)} of the layer's activation.`), M.badges(choice.badges))),
+          showing(state, slug, data, count), nodes.list, h("p", { class: "quiet" }, `Together they hold ${M.percent(choice.explained)} of the layer's activation.`), M.badges(choice.badges))),
       M.section("What each group does to the classes", effects(state, choice)),
       M.section("Groups across layers", h("p", { class: "prose" }, "A line is as thick as one group moves the next, among all lines between two columns: full lines speak for, dashed lines against."), nodes.sankey));
       const cards = choice.groups.map((group, n) => ({ group, n }));

@@ -60,9 +60,23 @@
     layer.baseline_examples && !M.iconShards(layer).length && M.empty("No unit of this layer has been visualised yet; the patches stand in.", M.command("icons", layer.slug)),
   ];
 
+  /* What comes up again and again over all pictures: one row of patches for each group, and its units. */
+  const overall = (state) => {
+    const data = M.get(`overall/${state.slug}`);
+    if (!data) return null;
+    const patch = (group, n) => (row) =>
+      M.sprite(h("span", { class: "tile", css: { "--s": "96px" }, role: "img", "aria-label": `Group ${n + 1}, ${row.image}: ${M.number(row.value)}` }), `data/layers/${state.slug}/overall.jpg`, row.cell, data.columns);
+    const row = (group, n) =>
+      h("li", {}, h("h3", {}, `${n + 1}`), h("div", { class: "patches" }, group.patches.map(patch(group, n))),
+        h("div", { class: "links" }, group.units.slice(0, 4).map(([unit, weight]) => M.unitLink(state.slug, unit, weight, { size: 40 }))));
+    return M.section("What comes up again and again",
+      h("p", { class: "prose" }, `Places of ${M.count(data.pictures, "picture")} gathered into ${M.count(data.groups.length, "group")} of units that are active together, each shown by the places that hold most of it. Together they account for ${M.percent(data.explained)} of what was looked at; begun elsewhere, the groups are ${M.number(data.stability)} alike.`),
+      h("ul", { class: "overall", "data-testid": "overall" }, data.groups.map(row)));
+  };
+
   M.page("layer", {
     title: (state) => M.nameOf(state.slug),
-    needs: (state) => [`layer/${state.slug}`],
+    needs: (state) => [`layer/${state.slug}`, ...((M.site().overall || []).includes(state.slug) ? [`overall/${state.slug}`] : [])],
     structure: ["sort"],
     build(state, main) {
       const meta = M.get(`layer/${state.slug}`);
@@ -80,7 +94,8 @@
       const count = h("p", { class: "quiet", role: "status", "data-testid": "count" });
       main.append(M.head(layer.name, told(layer), { mono: true, above: near(meta) }),
         h("div", { class: "controls" }, M.choice("Sort by", "sort", Object.entries(SORTS).map(([key, [text]]) => [key, text]), sort), filterBox(state.q), count),
-        ...missing(layer).filter(Boolean), h("div", { class: "unitsheet" }, list, aside));
+        ...missing(layer).filter(Boolean), h("div", { class: "unitsheet" }, list, aside),
+        overall(state) || "");
       closer(state.slug, shown([...meta.units], { sort })[0], aside);
       return (view) => {
         const units = shown([...meta.units], view);

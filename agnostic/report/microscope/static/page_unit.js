@@ -38,19 +38,36 @@
         M.empty("This unit has not been visualised yet.", M.command("icons", layer.slug))];
     if (icon.dead) return M.empty("The visualisation found no picture that wakes this unit; its patches below are what is known of it.");
     return [iconCell(icon, icon.cell, 256, "Visualisation"),
-      h("div", { class: "iconrow" },
-        icon.negative_cell !== undefined && icon.negative_cell !== null && iconCell(icon, icon.negative_cell, 124, "Its opposite"),
-        icon.diversity_cells && h("figure", { class: "icon" },
-          h("div", { class: "four" }, icon.diversity_cells.map((cell) => M.sprite(h("span", { class: "tile", css: { "--s": "60px" } }), icon.url, cell, icon.columns))),
-          h("figcaption", {}, "Four that differ"))),
-      M.badges(icon.badges), recipe(icon)];
+      variants(state), M.badges(icon.badges), M.recipe(icon.recipe)];
   };
 
-  const recipe = (icon) => {
-    const text = JSON.stringify(icon.recipe, null, 1);
-    return icon.recipe && h("details", {}, h("summary", { "data-testid": "recipe" }, "Recipe"),
-      h("dl", { class: "pairs" }, Object.entries(icon.recipe).flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))])),
-      M.commandLine(text));
+  const wishOf = (state, kind, picture) => ({ kind, layer: state.slug, units: [state.unit], ...(picture ? { picture } : {}) });
+
+  /* The unit's opposite, and several pictures of it that differ. */
+  const variants = (state) => {
+    const [opposite, facets] = ["negative", "diversity"].map((kind) => M.rendered(wishOf(state, kind)));
+    const lacking = ["negative", "diversity"].map((kind) => wishOf(state, kind)).filter((wish) => !M.rendered(wish));
+    return [h("div", { class: "iconrow" },
+      opposite && M.rendering(opposite, "Its opposite", { width: 124 }),
+      facets && h("figure", { class: "icon" },
+        h("div", { class: "four" }, facets.pictures.map((file) => h("img", { src: encodeURI(file), width: 60, height: 60, alt: "" }))),
+        h("figcaption", {}, "Four that differ"))),
+    lacking.length && M.wanting("Its opposite and the facets of what excites it have not all been rendered.", M.command("variants", state.slug, state.unit), lacking)];
+  };
+
+  /* A picture as it is, and changed until the unit answers more. */
+  const accentuated = (state) => {
+    const images = M.site().images;
+    if (!images.length || M.site().gradient) return null;
+    const done = images.filter((image) => M.rendered(wishOf(state, "accentuate", image.id)));
+    const image = images.find(({ id }) => id === state.q.picture) || done[0] || images[0];
+    const found = M.rendered(wishOf(state, "accentuate", image.id));
+    return M.section("A picture changed until the unit answers more",
+      M.choice("Picture", "picture", images.map(({ id, file }) => [id, file]), image.id),
+      found ? h("div", { class: "pairof", "data-testid": "accentuated" },
+        h("figure", { class: "rendering" }, h("img", { src: `data/images/${encodeURI(image.id)}/image.jpg`, width: found.width, height: found.height, alt: image.file }), h("figcaption", {}, "As it is")),
+        M.rendering(found, "Changed by small steps"))
+        : M.wanting("This picture has not been changed for this unit yet.", M.command("variants", state.slug, state.unit), [wishOf(state, "accentuate", image.id)]));
   };
 
   const neighbours = (state, meta) => {
@@ -89,9 +106,9 @@
     needs(state) {
       const layer = M.layer(state.slug);
       const shard = Math.floor(state.unit / 32);
-      return [`layer/${state.slug}`, layer.baseline_examples && `examples/${state.slug}/${shard}`, M.iconShards(layer).includes(shard) && `icons/${state.slug}/${shard}`].filter(Boolean);
+      return ["renders", `layer/${state.slug}`, layer.baseline_examples && `examples/${state.slug}/${shard}`, M.iconShards(layer).includes(shard) && `icons/${state.slug}/${shard}`].filter(Boolean);
     },
-    structure: ["tab"],
+    structure: ["tab", "picture"],
     build(state, main) {
       const layer = M.layer(state.slug);
       const meta = M.get(`layer/${state.slug}`);
@@ -106,7 +123,7 @@
           h("div", {},
             M.section("Pictures that excite it", M.choice("Show the", "tab", Object.entries(KINDS), tab), examples(state, tab)),
             M.section("How strongly it answers", M.histogram(unit.histogram, spread.map((row) => row.value)), h("p", { class: "quiet" }, "Heights grow with the square root of the count. Ticks mark the examples across its range.")),
-            serves(unit), neighbours(state, meta), inPictures(state))));
+            serves(unit), neighbours(state, meta), inPictures(state), accentuated(state))));
     },
   });
 })();

@@ -42,6 +42,25 @@
   M.empty = (sentence, command) =>
     h("div", { class: "empty", "data-testid": "empty" }, h("p", {}, sentence), command && M.commandLine(command));
 
+  /* What has not been rendered, the command that does it, and what a server is to be asked for instead. */
+  M.wanting = (sentence, command, wishes) => {
+    const node = M.empty(sentence, command);
+    node.dataset.wishes = JSON.stringify(wishes);
+    node.dataset.testid = "wanting";
+    return node;
+  };
+
+  /* One rendered picture with how it was made. */
+  M.rendering = (made, text, { number = 0, width = made.width } = {}) =>
+    h("figure", { class: "rendering" },
+      h("img", { src: encodeURI(made.pictures[number]), width, height: Math.round((width * made.height) / made.width), alt: text, loading: "lazy" }),
+      h("figcaption", {}, text));
+
+  M.recipe = (recipe) =>
+    recipe && h("details", {}, h("summary", { "data-testid": "recipe" }, "Recipe"),
+      h("dl", { class: "pairs" }, Object.entries(recipe).flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))])),
+      M.commandLine(JSON.stringify(recipe, null, 1)));
+
   /* One of several: links that change one key of the address. */
   M.choice = (label, key, options, chosen) =>
     h("div", { class: "choice", role: "group", "aria-label": label, "data-testid": `choice-${key}` },

@@ -84,8 +84,9 @@
   M.picture = (image, { grid = null, alt = "" } = {}) => {
     const img = h("img", { src: `data/images/${encodeURI(image.id)}/image.jpg`, width: image.width, height: image.height, alt: alt || image.file, "data-testid": "picture" });
     const canvas = h("canvas", { class: "light", "aria-hidden": "true", "data-testid": "light" });
+    const dream = h("img", { class: "dream", alt: "", "aria-hidden": "true", "data-testid": "dream" });
     const outline = M.outline();
-    const node = h("div", { class: "picture" }, img, canvas, grid, outline);
+    const node = h("div", { class: "picture" }, img, canvas, dream, grid, outline);
     let last = null;
     const paint = () => {
       canvas.classList.toggle("lit", Boolean(last));
@@ -95,6 +96,11 @@
     node.light = (colours, size, { hues = true } = {}) => {
       last = colours ? [colours, size, hues] : null;
       paint();
+    };
+    /* Lay a rendered picture over everything; null takes it away. */
+    node.dream = (url) => {
+      if (url && dream.getAttribute("src") !== url) dream.setAttribute("src", url);
+      dream.classList.toggle("lit", Boolean(url));
     };
     node.outline = outline.show;
     return node;
@@ -110,7 +116,7 @@
           "aria-current": image.id === state.id ? "true" : null, "data-key": `picture ${image.id}`, "data-testid": `picture-${image.id}` },
         h("img", { src: `data/images/${encodeURI(image.id)}/thumb.jpg`, width: 48, height: 48, alt: image.file }))));
 
-  const LENSES = [["image", "Dictionary and units"], ["spatial", "Places"], ["groups", "Groups"], ["teaser", "Two classes"]];
+  const LENSES = [["image", "Dictionary and units"], ["spatial", "Places"], ["groups", "Groups"], ["teaser", "Two classes"], ["dreams", "Dreams"]];
 
   M.lenses = (state) =>
     h("nav", { class: "lenses", "aria-label": "Views of this picture" },

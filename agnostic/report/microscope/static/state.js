@@ -6,6 +6,7 @@
      needs: (state) => keys to load before building,
      structure: query keys that rebuild the page,
      pins: query keys that Escape lets go,
+     knows: (id) => whether the page has something of this name, where its address ends in one,
      build: (state, main) => draw, where draw(view) brings the page up to date;
    })
    state = {page, slug, unit, id, q}; view = the query with whatever is hovered or focused laid over it. */
@@ -21,8 +22,10 @@
     pages[name] = { needs: () => [], structure: [], pins: [], ...page };
   };
   M.state = () => state;
+  /* The page whose address is empty. */
+  M.home = "model";
 
-  const PICTURE_PAGES = ["image", "spatial", "groups", "teaser"];
+  const PICTURE_PAGES = ["image", "spatial", "groups", "teaser", "dreams"];
 
   const decoded = (text) => {
     try {
@@ -37,10 +40,10 @@
     const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
     const [page = "", first, , third] = path.split("/").map(decoded);
     const q = Object.fromEntries(new URLSearchParams(query));
-    if (!page) return { page: "model", q };
+    if (!page) return { page: M.home, q };
     if (page === "layer" && third !== undefined) return { page: "unit", slug: first, unit: Number(third), q };
     if (page === "layer" || page === "atlas") return { page, slug: first, q };
-    if (PICTURE_PAGES.includes(page)) return { page, id: first, q };
+    if (PICTURE_PAGES.includes(page) || (pages[page] && pages[page].knows)) return { page, id: first, q };
     return { page, q };
   };
 
@@ -50,7 +53,7 @@
     atlas: (s) => (s.slug === undefined ? "atlas" : `atlas/${s.slug}`),
     unit: (s) => `layer/${s.slug}/unit/${s.unit}`,
   };
-  const pathOf = (s) => (PATHS[s.page] ? PATHS[s.page](s) : s.id === undefined ? s.page : `${s.page}/${s.id}`);
+  const pathOf = (s) => (s.page === M.home ? "" : PATHS[s.page] ? PATHS[s.page](s) : s.id === undefined ? s.page : `${s.page}/${s.id}`);
 
   /* The address of a state; keys without a value are left out. `,` and `:` stay readable. */
   M.hash = (s) => {
@@ -99,6 +102,7 @@
     pages[s.page] &&
     (s.slug === undefined ? s.page !== "layer" : M.layer(s.slug)) &&
     (PICTURE_PAGES.includes(s.page) ? M.image(s.id) : true) &&
+    (pages[s.page].knows ? pages[s.page].knows(s.id) : true) &&
     (s.unit === undefined || (s.unit >= 0 && s.unit < M.layer(s.slug).units));
 
   const placeOf = (s) => JSON.stringify([pathOf(s), ...pages[s.page].structure.map((key) => s.q[key])]);

@@ -1,6 +1,8 @@
 "use strict";
 /* The data: every file is a script that calls register(key, value). M is the microscope's one other global. */
 const M = {};
+/* Where the files of another site's keys lie: kind -> (rest of the key) -> path below data/ without its ending. */
+M.fileOf = {};
 const register = (() => {
   const held = new Map();
   const asked = new Map();
@@ -11,15 +13,17 @@ const register = (() => {
     const [kind, a, b, c] = key.split("/");
     const files = {
       compare: () => "compare",
+      renders: () => "renders",
       atlas: () => `atlas/${a}`,
       layer: () => `layers/${a}`,
+      overall: () => `layers/${a}/overall`,
       examples: () => `layers/${a}/examples-${b}`,
       icons: () => `layers/${a}/icons-${b}`,
       image: () => `images/${a}/${b}`,
       groups: () => `images/${a}/${b}.groups`,
       channels: () => `images/${a}/channels__${b}__${c}`,
     };
-    return `data/${encodeURI(files[kind]())}.js`;
+    return `data/${encodeURI((files[kind] || M.fileOf[kind])(a, b, c))}.js`;
   };
 
   const fetchScript = (key) =>
@@ -72,10 +76,15 @@ const register = (() => {
     return Array.from({ length: count }, (_, k) => k);
   };
 
+  /* What has been rendered beside the icons: {pictures, width, height, recipe}, or undefined. A wish is {kind, layer,
+     units, picture} as a server is asked for it. */
+  M.wishName = ({ kind, layer, units = [], picture = "" }) => [kind, picture, layer, ...units].filter((part) => part !== "").join("/");
+  M.rendered = (wish) => (held.get("renders") || {})[M.wishName(wish)];
+
   /* A command of the site, for one layer where it names one; null where the site has none. */
-  M.command = (name, slug = "SLUG") => {
+  M.command = (name, slug = "SLUG", unit = "UNIT") => {
     const command = (M.site().commands || {})[name];
-    return command ? command.replaceAll("SLUG", slug) : null;
+    return command ? command.replaceAll("SLUG", slug).replaceAll("UNIT", unit) : null;
   };
 
   return (key, value) => held.set(key, value);
