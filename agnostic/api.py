@@ -189,8 +189,8 @@ def run(method: Method, task: Task, settings: dict[str, Any], asked: Sequence[Qu
     """
     if method.needs_plane and not _has_places(method, task.sample):
         raise UsageError(f"{method.name} explains pictures; use occlusion, lime or kernelshap here")
-    if "gradient" in method.needs and task.at is None:
-        _ = task.sample.numbers  # says itself what has no gradient
+    if "gradient" in method.needs and "attention" not in method.needs and task.at is None:
+        _ = task.sample.numbers  # says itself what has no gradient; attention's lies behind the embedding
     started, before = time.perf_counter(), task.model.evaluations
     attribution = method.function(task, **settings)
     seconds, evaluations = time.perf_counter() - started, task.model.evaluations - before

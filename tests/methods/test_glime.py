@@ -81,6 +81,6 @@ def test_what_makes_no_sense_is_refused(ask, prior, settings, said):
         ask(prior, **settings)
 
 
-def test_features_without_identities_are_refused(explain, linear):
+def test_features_without_identities_are_refused(explain, two_patches, patches_picture):
     with pytest.raises(UsageError, match="no names that other inputs share"):
-        explain("glime", linear(np.ones((3, 1))), np.ones(3, np.float32), prior={"a": 1.0})
+        explain("glime", two_patches, patches_picture, prior={"a": 1.0})
