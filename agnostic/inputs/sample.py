@@ -29,7 +29,7 @@ class Sample:
             is none.
         pixels: (H, W, 3) uint8, the picture at the size the model sees it; None if there is none.
         refill: `refill(fill, seed)` gives what stands in for the whole input under another fill, like `features.fill`;
-            None where the sample is no picture.
+            None where there is no such thing.
         notes: what was assumed about it, one line each.
         shown: what a person sees where it is no picture, in plain JSON values under a `kind` that `agnostic.gallery`
             knows how to draw; empty otherwise.
