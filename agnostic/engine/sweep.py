@@ -20,8 +20,9 @@ from agnostic.errors import ItemError
 # Larger batches are no faster on a CPU, whose caches their hidden layers leave, and cost memory. Rows of a few numbers
 # are no work: there the call costs more than the row, so a batch holds about this many numbers.
 DEFAULT_BATCH, MOST_ROWS, NUMBERS = 4, 1024, 2**14
-# Where the model has few weights too, such as trees or a small perceptron, it may as well be this many products.
-MOST_SMALL_ROWS, PRODUCTS = 8192, 2**22
+# Where rows are short and the model has few weights, such as trees or a small perceptron, it may as well be so many
+# rows that they make about this many products.
+SHORT, MOST_SHORT_ROWS, PRODUCTS = 128, 8192, 2**22
 
 Write = Callable[[int, int, npt.NDArray[np.float32]], None]
 Rows = Mapping[str, Array]
@@ -119,7 +120,7 @@ def usual_batch(arrays: Mapping[str, Array], inputs: Iterable[str], weights: int
     6990
     """
     largest = max(1, *(int(arrays[name][0].size) for name in inputs))
-    light = min(MOST_SMALL_ROWS, PRODUCTS // max(largest, weights))
+    light = min(MOST_SHORT_ROWS, PRODUCTS // max(largest, weights)) if largest <= SHORT else 0
     return max(DEFAULT_BATCH, min(MOST_ROWS, NUMBERS // largest), light)
 
 
