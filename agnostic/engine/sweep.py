@@ -22,8 +22,9 @@ from agnostic.errors import ItemError
 DEFAULT_BATCH, MOST_ROWS, NUMBERS = 4, 1024, 2**14
 # A row of tokens or a text is little to write and may be much to run; more of them at once are no faster.
 MOST_TOKENS = 32
-# Where the model has few weights too, such as trees or a small perceptron, it may as well be this many products.
-MOST_SMALL_ROWS, PRODUCTS = 8192, 2**22
+# Where rows are short and the model has few weights, such as trees or a small perceptron, it may as well be so many
+# rows that they make about this many products.
+SHORT, MOST_SHORT_ROWS, PRODUCTS = 128, 8192, 2**22
 
 Write = Callable[[int, int, npt.NDArray[np.float32]], None]
 Rows = Mapping[str, Array]
@@ -127,7 +128,7 @@ def usual_batch(arrays: Mapping[str, Array], inputs: Iterable[str], weights: int
     tokens = any(array.dtype == object or (array.dtype.kind in "iu" and array[0].size > 1) for array in written)
     if tokens:
         return max(DEFAULT_BATCH, min(MOST_TOKENS, NUMBERS // largest))
-    light = min(MOST_SMALL_ROWS, PRODUCTS // max(largest, weights))
+    light = min(MOST_SHORT_ROWS, PRODUCTS // max(largest, weights)) if largest <= SHORT else 0
     return max(DEFAULT_BATCH, min(MOST_ROWS, NUMBERS // largest), light)
 
 

@@ -1,5 +1,6 @@
 """An array the model eats, given as it is: each entry behind the batch axis is a feature."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,21 @@ def one_row(model: Model, tensor: Tensor, value: Array) -> Array:
     if batched and len(value) != 1:
         raise InputError(f"input {tensor}: got {len(value)} rows; an explanation is of one, give x[:1]")
     return value
+
+
+def beside(name: str, value: Any) -> Array:
+    """Read what is given for an input beside the one that is explained: a number, a .npy file, or an array.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if isinstance(value, str | os.PathLike) and Path(value).suffix == ".npy":
+        return read_array(Path(value))
+    try:
+        array: Array = np.asarray(float(value) if isinstance(value, str) else value)
+    except ValueError:
+        raise InputError(f"input {name!r}: {value!r} is no number; give a number or a .npy file") from None
+    return array
 
 
 def complete(model: Model, given: Mapping[str, Array]) -> tuple[dict[str, Array], tuple[str, ...]]:

@@ -29,7 +29,7 @@ class Sample:
             is none.
         pixels: (H, W, 3) uint8, the picture at the size the model sees it; None if there is none.
         refill: `refill(fill, seed)` gives what stands in for the whole input under another fill, like `features.fill`;
-            None where the sample is no picture.
+            None where there is no such thing.
         cut: `cut(count)` gives about that many regions of alike positions, as labels (H, W) int32; None where the
             sample is no picture.
         notes: what was assumed about it, one line each.

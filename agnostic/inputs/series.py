@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from agnostic.engine.model import Model
-from agnostic.engine.target import Array
 from agnostic.errors import InputError, UsageError
-from agnostic.inputs.array import complete, read_array
+from agnostic.inputs.array import beside, complete, read_array
 from agnostic.inputs.features import Array32, NumericFeatures
 from agnostic.inputs.sample import Sample
 from agnostic.inputs.segments import Segments, fill_for, segments
@@ -60,7 +59,7 @@ def series_sample(model: Model, by_name: Mapping[str, Any], reading: "Reading") 
     _check(x, axes, origin)
     channels = axes.channels or names or tuple(f"channel {at}" for at in range(len(x)))
     cut = segments(reading.features, x, channels)
-    others = {name: _array(name, value) for name, value in by_name.items() if name not in ("", axes.tensor.name)}
+    others = {name: beside(name, value) for name, value in by_name.items() if name not in ("", axes.tensor.name)}
     stored = np.empty((1, *axes.stored(x)), np.float32)
     axes.view(stored)[0] = x
     arrays, notes = complete(model, {**others, axes.tensor.name: stored})
@@ -175,13 +174,3 @@ def _features(axes: Axes, x: Array32, cut: Segments, reading: "Reading") -> Nume
 def _refill(x: Array32, cut: Segments, fill: str, seed: int) -> npt.NDArray[np.float32]:
     values = fill_for(fill, x, cut.starts, seed)
     return values[None] if cut.per_channel else values
-
-
-def _array(name: str, value: Any) -> Array:
-    if isinstance(value, str | os.PathLike) and Path(value).suffix == ".npy":
-        return read_array(Path(value))
-    try:
-        array: Array = np.asarray(float(value) if isinstance(value, str) else value)
-    except ValueError:
-        raise InputError(f"input {name!r}: {value!r} is no number; give a number or a .npy file") from None
-    return array

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from agnostic.engine.model import Model
 from agnostic.engine.target import Array
 from agnostic.errors import InputError, UsageError, unknown
-from agnostic.inputs.array import complete, read_array
+from agnostic.inputs.array import beside, complete
 from agnostic.inputs.cells import encode, is_missing, told
 from agnostic.inputs.columnar import MixedRow, NumericRow
 from agnostic.inputs.columns import Columns, columns_of, entries
@@ -100,6 +101,7 @@ def table_sample(model: Model, by_name: Mapping[str, Any], reading: "Reading") -
         columns.inputs[0],
         _features(model, columns, row, stand_in, cut, cells[0]),
         table.origin if table.count == 1 else f"{table.origin} row {number}",
+        refill=partial(_refill, stand_in.arrays[columns.inputs[0]]) if len(columns.inputs) == 1 else None,
         notes=(*assumed, *notes, *more, *stand_in.notes, *rest),
         shown=_shown(columns, cells[0], cut, number, stand_in.said),
     )
@@ -126,7 +128,7 @@ def _split(model: Model, by_name: Mapping[str, Any]) -> tuple[Any, dict[str, Arr
     inputs = [tensor.name for tensor in model.inputs]
     if stray := sorted(set(others) - set(inputs)):
         raise unknown("input", stray[0], inputs)
-    return by_name[name], {other: _array(other, value) for other, value in others.items()}
+    return by_name[name], {other: beside(other, value) for other, value in others.items()}
 
 
 def _is_whole(value: Any) -> bool:
@@ -134,18 +136,6 @@ def _is_whole(value: Any) -> bool:
     if isinstance(value, str | os.PathLike):
         return Path(value).suffix.lower() in (*SUFFIXES, ".npy")
     return is_frame(value) or hasattr(value, "__len__")
-
-
-def _array(name: str, value: Any) -> Array:
-    if isinstance(value, str | os.PathLike) and Path(value).suffix == ".npy":
-        return read_array(Path(value))
-    try:
-        array: Array = np.asarray(float(value) if isinstance(value, str) else value)
-    except ValueError:
-        raise InputError(
-            f"input {name!r}: {value!r} is no number; give a number or a .npy file beside a table"
-        ) from None
-    return array
 
 
 def _check_source(columns: Columns, source: str | None) -> None:
@@ -160,6 +150,19 @@ def _chosen(table: Table, row: int | None) -> tuple[int, tuple[str, ...]]:
     if row is None and table.count > 1:
         return 0, (f"{table.origin}: row 0 of {table.count} is explained; --row N takes another",)
     return row or 0, ()
+
+
+def _refill(off: Array, fill: str, seed: int) -> npt.NDArray[np.float32]:
+    """Take a row of the background for noise: that is how rows differ by chance.
+
+    Raises:
+        UsageError: there is none, or another fill is asked for.
+    """
+    if fill != "noise" or len(off) < 2:
+        what = "rows of data with --background FILE, or " if fill == "noise" else ""
+        raise UsageError(f"a row of a table is not compared with {fill!r} here; give {what}--baselines fill")
+    chosen = off[np.random.default_rng(seed).integers(len(off))]
+    return np.asarray(chosen.reshape(1, -1), np.float32)
 
 
 def _features(

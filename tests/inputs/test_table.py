@@ -129,6 +129,18 @@ def test_gradients_are_complete_and_summed_by_group(declared: Model, background:
     assert found.meta["parity"]["largest"] < 1e-5
 
 
+def test_gradients_between_a_row_and_those_of_the_background(declared: Model, background: Any) -> None:
+    """Of a linear model they are w times the distance from the rows drawn: in the long run, from their mean."""
+    x = np.array([1.0, -2, 3], np.float32)
+    settings = {"baselines": ("noise",), "samples": 4000}
+    found = agnostic.explain(declared, x, "expected_gradients", 0, background=background, **settings)
+    np.testing.assert_allclose(found.weights, WEIGHTS[:, 0] * (x - background.mean(0)), atol=0.15)
+    with pytest.raises(UsageError, match="give rows of data with --background FILE, or --baselines fill"):
+        agnostic.explain(declared, x, "expected_gradients", 0)
+    with pytest.raises(UsageError, match="not compared with 'black'"):
+        agnostic.explain(declared, x, "integrated_gradients", 0, baselines=("black",))
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -218,10 +230,11 @@ def test_gradients_by_several_inputs_are_refused_with_what_works(pipeline: Any) 
 def test_every_method_answers_on_a_real_row_or_says_why_not() -> None:
     """Of the embedded perceptron; what answers gives each of its thirty columns a finite number."""
     model, rows = agnostic.load("breast-cancer", device="cpu"), models.sample("breast_cancer")
+    background = models.sample("breast_cancer_background")
     answered = []
     for method in all_methods():
         try:
-            found = agnostic.explain(model, rows, method.name, row=17)
+            found = agnostic.explain(model, rows, method.name, row=17, background=background)
         except UsageError as error:
             assert "cannot run on" in str(error) or "explains pictures" in str(error) or "map" in str(error)
             continue
@@ -229,6 +242,7 @@ def test_every_method_answers_on_a_real_row_or_says_why_not() -> None:
         assert found.meta["feature_names"][0] == "mean radius"
         answered.append(method.name)
     assert {"kernelshap", "lime", "occlusion", "rise", "integrated_gradients", "deeplift", "saliency"} <= set(answered)
+    assert "expected_gradients" in answered
 
 
 def test_integrated_gradients_on_the_embedded_perceptron_add_up() -> None:

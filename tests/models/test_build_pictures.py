@@ -38,6 +38,11 @@ def test_two_digits_is_drawn_again_pixel_for_pixel() -> None:
         np.testing.assert_array_equal(pixels(committed), pixels(build_pictures.two_digits()))
 
 
+def test_the_digit_of_mnist_is_taken_again_pixel_for_pixel() -> None:
+    with Image.open(models.picture("mnist_digit")) as committed:
+        np.testing.assert_array_equal(pixels(committed), pixels(build_pictures.mnist_digit()))
+
+
 @pytest.mark.parametrize("name", build_pictures.PHOTOGRAPHS)
 def test_a_photograph_is_close_to_its_source(name: str) -> None:
     with Image.open(models.picture(name)) as committed:
