@@ -55,6 +55,7 @@ def explain(request: Request) -> int:
     tokens = split_tokens(request.tokens, methods, request.texts)
     common.output_folder(request.out)
     with common.limits(request.timeout, request.max_memory), common.progress(request.quiet) as bars:
+        common.announce(request.model, request.quiet)
         model = load(request.model, **request.opening)
         reports = [_attempt(request, model, tokens, name, given, bars) for name, given in tokens.inputs.items()]
     if request.as_json:
