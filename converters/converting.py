@@ -114,7 +114,7 @@ def through_cache(path: Path, *, timeout: float | None = None) -> Path:
         UsageError: the packages that it needs are not installed.
     """
     entry = sources.of_path(path)
-    kept = cache_folder() / _KEPT / f"{_fingerprint(entry, path)}.onnx"
+    kept = _kept(entry, path)
     if not kept.is_file():
         proto = convert(path, framework=entry.name, timeout=timeout)
         try:
@@ -123,6 +123,16 @@ def through_cache(path: Path, *, timeout: float | None = None) -> Path:
             raise LimitError(f"{kept.parent}: cannot be made: {error.strerror}; set AGNOSTIC_CACHE") from error
         write_whole(kept, _serialised(proto))
     return kept
+
+
+def awaits_conversion(path: Path) -> str | None:
+    """Name the framework of a file that `through_cache` would have to convert first; None for any other."""
+    entry = sources.recognise(path)
+    return None if entry is None or _kept(entry, path).is_file() else entry.title
+
+
+def _kept(entry: sources.Framework, path: Path) -> Path:
+    return cache_folder() / _KEPT / f"{_fingerprint(entry, path)}.onnx"
 
 
 def _path(source: Any) -> Path | None:

@@ -38,6 +38,14 @@ def note(text: str, quiet: bool = False) -> None:
         print(f"note: {text}", file=sys.stderr)
 
 
+def announce(model: str, quiet: bool) -> None:
+    """Say, before it takes its time, that a model of another framework is converted on the way."""
+    from agnostic.converters.converting import awaits_conversion
+
+    if framework := awaits_conversion(Path(model)):
+        note(f"{model} is a {framework} model: it is converted first, and kept for the next time", quiet)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON object on stdout; NaN and infinity, which JSON lacks, are refused."""
     print(json.dumps(value, ensure_ascii=False, allow_nan=False))

@@ -73,6 +73,7 @@ def explain(request: Request) -> int:
     tokens = split_tokens(request.tokens, methods, request.texts)
     common.output_folder(request.out)
     with common.limits(request.timeout, request.max_memory), common.progress(request.quiet) as bars:
+        common.announce(request.model, request.quiet)
         model = load(request.model, **request.opening)
         models = [model, *(load(other, **request.opening) for other in request.consensus)]
         items = _items(model, tokens.inputs, request.rows)

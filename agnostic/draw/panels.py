@@ -15,7 +15,7 @@ from agnostic.draw.marks import Marks, marked
 from agnostic.draw.overlays import Scale, check_map, overlay, shared_scale
 from agnostic.errors import UsageError
 
-_Number = TypeVar("_Number", np.uint8, np.float64)
+_Number = TypeVar("_Number", bound=np.generic)
 
 # A picture that is enlarged this much shows its pixels as squares.
 _PIXELS = 4
@@ -92,11 +92,12 @@ def _lit(panel: Panel, width: int) -> Drawn:
     picture = enlarged(panel.picture, width)
     diverging = panel.signed or panel.style == "pieces"
     if panel.style == "heat" and panel.values is not None:
-        values = check_map(panel.values)
+        values, segments = check_map(panel.values), panel.segments
         scale = panel.scale or shared_scale([values], signed=diverging)
         if values.shape == panel.picture.shape[:2] and picture.shape[0] >= _PIXELS * values.shape[0]:
-            values = _squares(values, picture.shape[0] // values.shape[0])
-        image = overlay(picture, values, scale, panel.signed, segments=panel.segments)
+            times = picture.shape[0] // values.shape[0]
+            values, segments = _squares(values, times), None if segments is None else _squares(segments, times)
+        image = overlay(picture, values, scale, panel.signed, segments=segments)
     elif panel.style == "pieces" and panel.segments is not None and panel.weights is not None:
         scale = panel.scale or shared_scale([panel.weights], signed=True)
         image = pieces(picture, panel.segments, panel.weights, scale=scale)

@@ -44,7 +44,9 @@ def test_a_conversion_is_described(iris: Any, agnostic: Any) -> None:
 
 
 def test_explaining_converts_on_the_way(iris: Any, agnostic: Any) -> None:
-    status, out, _ = agnostic("explain", "iris.joblib", "row.npy", "-m", "kernelshap", "-t", "setosa", "--json")
+    command = ("explain", "iris.joblib", "row.npy", "-m", "kernelshap", "-t", "setosa", "--json")
+    status, out, err = agnostic(*command)
+    assert "is a scikit-learn model: it is converted first" in err and "converted" not in agnostic(*command)[2]
     (item,) = json.loads(out)["items"]
     assert status == 0 and item["predictions"][0]["name"] == iris.predict(X[:1])[0]
     assert Path("row.kernelshap.safetensors").exists()

@@ -55,6 +55,15 @@ def test_the_pixels_of_a_tiny_map_stay_pixels() -> None:
     assert lit[50:60, 90:100].all() and lit.sum() == 100
 
 
+def test_pieces_of_a_tiny_map_grow_with_it() -> None:
+    picture, quarters = np.full((8, 8, 3), 90, np.uint8), np.kron([[0, 1], [2, 3]], np.ones((4, 4), np.int32))
+    panel = Panel(picture, "m", values=(quarters == 1).astype(np.float32), segments=quarters, style="heat")
+    image = drawn(panel, 160).image.astype(int)
+    change = np.abs(image - image[-1, 0]).sum(-1)
+    assert image.shape == (160, 160, 3)
+    assert change[10:70, 90:150].min() > 50 and change[90:150, 10:70].max() == 0
+
+
 def test_a_pieces_panel_takes_its_scale_from_its_weights() -> None:
     segments = np.arange(2).repeat(35)[None].repeat(50, axis=0)
     panel = drawn(Panel(PICTURE, "LIME", segments=segments, weights=np.array([0.2, -0.6]), style="pieces"), 70)
