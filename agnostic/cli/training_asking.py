@@ -17,6 +17,7 @@ from agnostic.report.training.building import Asked, Site, build
 from agnostic.training.data import Shown, TrainingSet
 from agnostic.training.data_files import open_data
 from agnostic.training.influence import Influence, Query, influence, self_influence
+from agnostic.training.landscape import classes_of
 from agnostic.training.ranking import Ranking, found, ranked
 from agnostic.training.table import columns_of, write_table
 from agnostic.training.tracin import opened, self_tracin, similarity, tracin
@@ -67,7 +68,7 @@ def ask(question: Question) -> int:
     ):
         models = _models(question)
         data = open_data(question.data, label_column=question.label_column, classes=models[-1].labels)
-        data.checked(models[-1].names.class_count)
+        data.checked(classes_of(models[-1]))
         if question.itself:
             return _itself(question, models, data, bars(question.kind))
         queries, shown = _queries(question, models[-1], data)

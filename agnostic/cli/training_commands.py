@@ -126,7 +126,7 @@ ASKED: Options = {
         _option(bool, "--self", help="Rank all samples by what they do to their own loss: wrong labels first."),
         False,
     ),
-    "weights": (_option(str, "--weights", metavar="all|last|A,B", help="Which weights may move."), "all"),
+    "weights": (_option(str | None, "--weights", metavar="all|last|A,B", help="Which weights may move."), None),
 }
 SOLVER: Options = {
     "solver": (

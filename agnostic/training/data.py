@@ -8,6 +8,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,7 +121,7 @@ class Arrays(TrainingSet):
         parts = [hashlib.sha256(np.ascontiguousarray(self.inputs[name]).data).digest() for name in sorted(self.inputs)]
         return b"".join(parts)
 
-    @property
+    @cached_property
     def _range(self) -> tuple[float, float]:
         value = next(iter(self.inputs.values()))
         if value.dtype == np.uint8:

@@ -16,7 +16,7 @@ import numpy as np
 
 from agnostic.engine.model import Model
 from agnostic.engine.target import Array, Floats, Target
-from agnostic.errors import InputError, UsageError, unknown
+from agnostic.errors import InputError, ItemError, UsageError, unknown
 from agnostic.training.arnoldi import arnoldi
 from agnostic.training.cg import cg
 from agnostic.training.checkpoints import scores_of
@@ -24,7 +24,7 @@ from agnostic.training.data import TrainingSet
 from agnostic.training.ekfac import ekfac
 from agnostic.training.exact import LastLayer
 from agnostic.training.inverse import Inverse, norms_by_solving
-from agnostic.training.landscape import ALL, Landscape, Progress, landscape
+from agnostic.training.landscape import ALL, LAST, Landscape, Progress, landscape
 from agnostic.training.lissa import lissa
 from agnostic.training.store import Ints
 
@@ -78,7 +78,7 @@ def influence(
     queries: Sequence[Query],
     *,
     solver: str = EXACT,
-    weights: str | Sequence[str] = ALL,
+    weights: str | Sequence[str] | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Influence:
@@ -89,7 +89,7 @@ def influence(
         data: its training set.
         queries: what is asked about.
         solver: `exact` for the last linear layer, which needs no torch; `cg`, `lissa`, `arnoldi` or `ekfac`.
-        weights: `all`, `last`, or names of tensors; what is left out is held fixed.
+        weights: `all` (what all but `exact` take by default), `last`, or names of tensors; the others are held fixed.
         progress: called with what is done, and of how much.
         **settings: l2, damping, curvature, batch_size, double (see `landscape`), and the solver's own.
 
@@ -101,6 +101,7 @@ def influence(
     if not queries:
         raise InputError("nothing was asked about; give an input, or the number of a training sample")
     started = time.perf_counter()
+    weights = _weights(solver, weights)
     if solver == EXACT:
         values, facts = _exactly(model, data, queries, settings, progress)
     else:
@@ -118,7 +119,7 @@ def self_influence(
     data: TrainingSet,
     *,
     solver: str = EXACT,
-    weights: str | Sequence[str] = ALL,
+    weights: str | Sequence[str] | None = None,
     ids: Ints | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -142,6 +143,7 @@ def self_influence(
     chosen = np.arange(len(data)) if ids is None else np.asarray(ids, np.int64)
     if chosen.size and (chosen.min() < 0 or chosen.max() >= len(data)):
         raise InputError(f"ids: expected numbers from 0 to {len(data) - 1}")
+    weights = _weights(solver, weights)
     if solver == EXACT:
         return _last_layer(model, data, settings, progress).norms(chosen) / len(data)
     scape, inverse = _prepared(model, data, solver, weights, settings)
@@ -150,11 +152,18 @@ def self_influence(
     return norms_by_solving(scape, inverse, chosen, progress) / len(data)
 
 
+def _weights(solver: str, weights: str | Sequence[str] | None) -> str | Sequence[str]:
+    """Which weights are meant where nothing is said."""
+    if solver == EXACT and weights not in (None, LAST):
+        raise UsageError("the solver exact is of the last layer alone; take another, or leave the weights to it")
+    return weights or (LAST if solver == EXACT else ALL)
+
+
 def _exactly(
     model: Model, data: TrainingSet, queries: Sequence[Query], settings: Mapping[str, Any], progress: Progress | None
 ) -> tuple[Floats, dict[str, Any]]:
     layer = _last_layer(model, data, settings, progress)
-    slopes = np.stack([slope_of(model, query, layer) for query in queries])
+    slopes = slopes_of(model, queries, layer)
     return -layer.row_dots(layer.solve(slopes)).T / len(data), {"parameters": layer.size}
 
 
@@ -174,7 +183,7 @@ def _solved(
     settings: Mapping[str, Any], progress: Progress | None,
 ) -> tuple[Floats, dict[str, Any]]:  # fmt: skip
     scape, inverse = _prepared(model, data, solver, weights, settings)
-    slopes = np.stack([slope_of(model, query, scape.parameters) for query in queries])
+    slopes = slopes_of(model, queries, scape.parameters)
     solved = inverse.solve(slopes, progress)
     values = -scape.row_dots(solved, progress).T / len(data)
     return values, {"parameters": scape.parameters.size, "damping": scape.damping, **inverse.facts}
@@ -202,11 +211,28 @@ def _check(solver: str, settings: Mapping[str, Any], known: set[str]) -> None:
 def slope_of(model: Model, query: Query, of: Any) -> Floats:
     """The gradient of a query's target by the weights: (P,)."""
     feeds = model.feeds(query.feeds)
+    slope: Floats
     if query.target is not None:
-        slope: Floats = of.target_gradient(feeds, query.target)
-        return slope
-    falling: Floats = of.loss_gradient(feeds, np.array([class_of(model, query)]))
-    return -falling
+        slope = of.target_gradient(feeds, query.target)
+    else:
+        slope = -of.loss_gradient(feeds, np.array([class_of(model, query)]))
+    return slope
+
+
+def slopes_of(model: Model, queries: Sequence[Query], of: Any) -> Floats:
+    """The gradients of all queries' targets: (queries, P).
+
+    Raises:
+        ItemError: one is zero, as that of a unit that is off: then no sample would seem to do anything.
+    """
+    found = np.stack([slope_of(model, query, of) for query in queries])
+    for query, slope in zip(queries, found, strict=True):
+        if not np.isfinite(slope).all() or not slope.any():
+            raise ItemError(
+                f"{said(model, query)} does not move with the weights on {query.name} (a unit that is off there?): ask "
+                "about an input that it answers to"
+            )
+    return found
 
 
 def class_of(model: Model, query: Query) -> int:

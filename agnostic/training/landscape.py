@@ -64,7 +64,7 @@ class Landscape:
             raise UsageError(f"l2={self.l2:g}, damping={self.damping:g}: expected numbers from 0")
         if self.curvature not in ("gauss-newton", "hessian"):
             raise UsageError(f"curvature {self.curvature!r}: expected gauss-newton or hessian")
-        self.data.checked(self.model.names.class_count)
+        self.data.checked(classes_of(self.model))
 
     @cached_property
     def ridge(self) -> Floats:
@@ -150,6 +150,12 @@ def landscape(
     first = data.rows(model, np.arange(1))
     certified(model, first, ())
     return Landscape(model, data, parameters, l2, damping, curvature, batch_size or ROWS)
+
+
+def classes_of(model: Model) -> int | None:
+    """How many classes a model tells apart, where the graph says so; a single score is one for two."""
+    count = model.names.class_count
+    return None if count is None else max(count, 2)
 
 
 def chosen_weights(model: Model, weights: str | Sequence[str]) -> tuple[str, ...] | None:

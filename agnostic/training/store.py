@@ -13,6 +13,7 @@ before the one under way are there.
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,9 +63,8 @@ class Epoch(NamedTuple):
 def lowered(logits: npt.NDArray[np.floating[Any]]) -> Halves:
     """Take off each row's largest score and keep the rest as float16: (n, classes).
 
-    >>> lowered(np.array([[3.0, 1.0], [-1e9, 0.0]]))
-    array([[     0.,     -2.],
-           [-65504.,      0.]], dtype=float16)
+    >>> lowered(np.array([[3.0, 1.0], [-1e9, 0.0]])).tolist()
+    [[0.0, -2.0], [-65504.0, 0.0]]
     """
     wide = np.asarray(logits, np.float64)
     below = np.maximum(wide - wide.max(axis=1, keepdims=True), _LOWEST)
@@ -145,7 +145,8 @@ def count_epochs(folder: Path) -> int:
     Raises:
         InputError: one in between is missing.
     """
-    numbers = sorted(int(path.name[len(PREFIX) : -len(SUFFIX)]) for path in folder.glob(f"{PREFIX}[0-9]*{SUFFIX}"))
+    named = (re.fullmatch(rf"{PREFIX}(\d{{5,9}}){SUFFIX}", path.name) for path in folder.iterdir())
+    numbers = sorted(int(match[1]) for match in named if match is not None)
     gap = next((expected for expected, found in enumerate(numbers) if expected != found), None)
     if gap is not None:
         raise InputError(f"{epoch_path(folder, gap)}: missing, while later epochs are there; copy the run as a whole")
@@ -190,7 +191,7 @@ def read_labels(folder: Path, number: int, size: Size) -> Ints:
             labels: Ints = file.get_tensor("labels").astype(np.int64)
     except (OSError, SafetensorError) as error:
         raise _broken(path, error) from error
-    if labels.shape != (size.samples,) or labels.max(initial=0) > size.classes:
+    if labels.shape != (size.samples,) or labels.min(initial=0) < 0 or labels.max(initial=0) > size.classes:
         raise InputError(f"{path}: not an epoch of this run; restore it, or record the run again")
     return labels
 
@@ -210,6 +211,8 @@ def read_logits(folder: Path, number: int, size: Size, start: int, stop: int) ->
             rows: Halves = part[start:stop]
     except (OSError, SafetensorError) as error:
         raise _broken(path, error) from error
+    if not np.isfinite(rows).all():
+        raise InputError(f"{path}: holds NaN or infinite scores; restore it, or record the run again")
     return rows
 
 

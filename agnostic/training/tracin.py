@@ -15,10 +15,10 @@ import numpy as np
 from agnostic.engine.model import Model
 from agnostic.engine.opening import load
 from agnostic.engine.target import Floats
-from agnostic.errors import InputError, ModelError, UsageError
+from agnostic.errors import InputError, UsageError
 from agnostic.training.checkpoints import find_checkpoints
 from agnostic.training.data import TrainingSet
-from agnostic.training.influence import Influence, Query, class_of, said, slope_of
+from agnostic.training.influence import Influence, Query, class_of, said, slope_of, slopes_of
 from agnostic.training.landscape import ALL, Landscape, Progress, landscape
 
 
@@ -117,10 +117,8 @@ def similarity(
     """
     started = time.perf_counter()
     scape = landscape(model, data, weights=weights, batch_size=batch_size)
-    slopes = np.stack([slope_of(model, query, scape.parameters) for query in queries])
+    slopes = slopes_of(model, queries, scape.parameters)
     sizes = np.linalg.norm(slopes, axis=1, keepdims=True)
-    if not (sizes > 0).all():
-        raise ModelError("a target has a gradient of zeros here, which is similar to none")
     lengths = _lengths(scape, progress)
     values = -scape.row_dots(slopes / sizes).T / np.where(lengths > 0, lengths, np.inf)
     meta = {

@@ -4,6 +4,7 @@ import pytest
 from onnx import ModelProto
 
 from agnostic.converters import verify
+from agnostic.converters.cam import last_linear
 from agnostic.converters.layers import CamTail, analytic_cam
 from agnostic.converters.surgery import expose
 
@@ -101,3 +102,28 @@ def test_real_networks(light, random_light) -> None:
         tail = analytic_cam(proto)
         assert tail is not None and (tail.weights is None) == (name == "squeezenet")
         averaged(proto, tail)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("y = Gemm(x, w, b)", ("w", "b")),
+        ("y = Gemm<transB=1>(x, v, b)", ("v", "b")),
+        ("y = MatMul(x, w)", ("w",)),
+        ("a = MatMul(x, w) y = Add(a, b)", ("w", "b")),
+        ("a = MatMul(x, w) y = Add(b, a)", ("w", "b")),
+        ("y = Relu(x)", None),
+    ],
+)
+def test_the_last_linear_layer_is_found_with_its_tensors(text: str, names: tuple[str, ...] | None) -> None:
+    weights = np.arange(6, dtype=np.float32).reshape(3, 2)
+    graph = onnx.parser.parse_graph(f"g (float[n,3] x) => (float[n,2] y) {{ {text} }}")
+    for name, value in (("w", weights), ("v", weights.T), ("b", np.float32([7, 8]))):
+        graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
+    found = last_linear(onnx.helper.make_model(graph), "y")
+    if names is None:
+        assert found is None
+        return
+    assert found is not None and (found.source, found.names) == ("x", names)
+    np.testing.assert_array_equal(found.weights, weights.T)
+    np.testing.assert_array_equal(found.bias, [7, 8] if "b" in names else [0, 0])

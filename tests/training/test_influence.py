@@ -16,7 +16,7 @@ import agnostic
 from agnostic.engine.factors import factors, layouts
 from agnostic.engine.model import Model
 from agnostic.engine.parameters import Parameters
-from agnostic.errors import InputError, LimitError, ModelError, UsageError
+from agnostic.errors import InputError, ItemError, LimitError, ModelError, UsageError
 from agnostic.training.data import arrays
 from agnostic.training.influence import Query, influence, self_influence
 from agnostic.training.tracin import self_tracin, similarity, tracin
@@ -289,6 +289,7 @@ def test_a_hidden_unit_and_a_group_are_asked_about(convolutional: SimpleNamespac
     ("settings", "error", "said"),
     [
         ({"solver": "magic"}, UsageError, "unknown solver 'magic'"),
+        ({"weights": "all"}, UsageError, "exact is of the last layer alone"),
         ({"rank": 5}, UsageError, "the solver exact has no setting 'rank'"),
         ({"solver": "cg", "depth": 5}, UsageError, "the solver cg has no setting 'depth'"),
         ({"solver": "cg", "weights": "8.weight"}, UsageError, "unknown weights '8.weight'"),
@@ -305,6 +306,31 @@ def test_what_does_not_fit_is_said(
 ) -> None:
     with pytest.raises(error, match=said):
         influence(convolutional.model, convolutional.data, [Query("q", {"x": convolutional.x[:1]})], **settings)
+
+
+def test_a_single_score_is_asked_about_as_two_classes(opened: Callable[..., Model]) -> None:
+    weights = {"w": np.float32([[1.5], [-1]]), "b": np.float32([0.2])}
+    model = opened("g (float[n,2] x) => (float[n,1] y) { y = Gemm(x, w, b) }", weights)
+    x = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    data, query = arrays(x, (x[:, 0] > x[:, 1]).astype(int)), [Query("q", {"x": x[:1]}, None, 1)]
+    how = {"l2": 0.02, "damping": 0.01}
+    closed = influence(model, data, query, **how).values
+    solved = influence(model, data, query, solver="cg", double=True, tolerance=1e-9, **how).values
+    np.testing.assert_allclose(closed, solved, atol=1e-5 * np.abs(closed).max())
+    wide = np.c_[x, np.ones(50)].astype(np.float64)
+    chance = 1 / (1 + np.exp(-wide @ [1.5, -1, 0.2]))
+    bends = (wide * (chance * (1 - chance))[:, None]).T @ wide / 50 + np.diag([0.03, 0.03, 0.01])
+    expected = (wide * (chance - data.labels)[:, None]) @ np.linalg.solve(bends, (chance[0] - 1) * wide[0]) / 50
+    np.testing.assert_allclose(closed[0], expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_unit_that_is_off_is_not_said_to_be_uninfluenced(opened: Callable[..., Model]) -> None:
+    text = "g (float[n,2] x) => (float[n,2] y) { a = MatMul(x, w) h = Relu(a) y = MatMul(h, v) }"
+    model = opened(text, {"w": -np.eye(2, dtype=np.float32), "v": np.eye(2, dtype=np.float32)})
+    data = arrays(np.float32([[1, -1], [-1, 1]]), [0, 1])
+    query = [Query("q", {"x": np.float32([[1, 1]])}, model.target("h:0"))]
+    with pytest.raises(ItemError, match="h:0 does not move with the weights on q"):
+        influence(model, data, query, solver="cg")
 
 
 def test_models_without_weights_or_a_linear_end_are_refused(
