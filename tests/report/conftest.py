@@ -26,7 +26,7 @@ def chromium() -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})  # type: ignore[no-untyped-call]
     browser = webdriver.Chrome(options=options, service=Service(driver))
     browser.set_page_load_timeout(60)
-    browser.set_script_timeout(60)
+    browser.set_script_timeout(300)  # axe looks at thousands of cells, and the machine may be busy
     yield browser
     browser.quit()
 

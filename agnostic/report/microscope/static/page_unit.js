@@ -35,7 +35,7 @@
     if (unit.dead) return M.empty("This unit was never active on the pictures, so there is nothing to show.");
     if (!icon)
       return [h("figure", { class: "icon" }, M.tile(state.slug, state.unit, { size: 256, patches: true }), h("figcaption", {}, "The patch that excites it most")),
-        M.empty("This unit has not been visualised yet.", M.command("icons", layer.slug))];
+        M.empty("This unit has not been visualised yet.", M.command("icons", layer.slug)), M.site().gradient ? null : variants(state)];
     if (icon.dead) return M.empty("The visualisation found no picture that wakes this unit; its patches below are what is known of it.");
     return [iconCell(icon, icon.cell, 256, "Visualisation"),
       variants(state), M.badges(icon.badges), M.recipe(icon.recipe)];

@@ -84,9 +84,8 @@
   M.picture = (image, { grid = null, alt = "" } = {}) => {
     const img = h("img", { src: `data/images/${encodeURI(image.id)}/image.jpg`, width: image.width, height: image.height, alt: alt || image.file, "data-testid": "picture" });
     const canvas = h("canvas", { class: "light", "aria-hidden": "true", "data-testid": "light" });
-    const dream = h("img", { class: "dream", alt: "", "aria-hidden": "true", "data-testid": "dream" });
     const outline = M.outline();
-    const node = h("div", { class: "picture" }, img, canvas, dream, grid, outline);
+    const node = h("div", { class: "picture" }, img, canvas, grid, outline);
     let last = null;
     const paint = () => {
       canvas.classList.toggle("lit", Boolean(last));
@@ -98,9 +97,11 @@
       paint();
     };
     /* Lay a rendered picture over everything; null takes it away. */
+    let dream = null;
     node.dream = (url) => {
+      if (url && !dream) canvas.after((dream = h("img", { class: "dream", src: url, alt: "", "aria-hidden": "true", "data-testid": "dream" })));
       if (url && dream.getAttribute("src") !== url) dream.setAttribute("src", url);
-      dream.classList.toggle("lit", Boolean(url));
+      if (dream) dream.classList.toggle("lit", Boolean(url));
     };
     node.outline = outline.show;
     return node;
