@@ -61,7 +61,10 @@ def detections(layout: Layout, values: Mapping[str, Array], size: tuple[int, int
     labels = classes.argmax(axis=1)
     sure = np.flatnonzero(scores >= layout.threshold)
     kept = _kept(sure, boxes, labels, scores, layout.overlap)
-    return [Detection(boxes[i], int(labels[i]), float(scores[i]), int(i), classes[i]) for i in kept[:MOST_BOXES]]
+    return [
+        Detection(boxes[i], int(labels[i]), float(scores[i]), int(i), classes[i].astype(np.float64))
+        for i in kept[:MOST_BOXES]
+    ]
 
 
 def _kept(sure: Any, boxes: Floats, labels: Any, scores: Floats, overlap: float | None) -> Any:
@@ -148,8 +151,9 @@ def likeness(classes: Floats, own: Floats) -> Floats:
     [1.0, 0.707, 0.0]
     """
     shared = min(classes.shape[1], len(own))
-    products = classes[:, :shared] @ own[:shared]
-    lengths = np.linalg.norm(classes, axis=1) * np.linalg.norm(own)
+    wide = classes.astype(np.float64)
+    products = wide[:, :shared] @ own[:shared]
+    lengths = np.linalg.norm(wide, axis=1) * np.linalg.norm(own)
     cosines: Floats = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
     return cosines
 

@@ -29,9 +29,9 @@ class Proposals(NamedTuple):
 
     Attributes:
         boxes: (n, p, 4) float64: left, top, right, bottom as shares of the input's width and height.
-        objectness: (n, p) float64, 0 where a row only fills up the array.
-        classes: (n, p, c) float64, the probability of each class.
-        scores: (n, p) float64, by which they are ranked.
+        objectness: (n, p), 0 where a row only fills up the array.
+        classes: (n, p, c), the probability of each class.
+        scores: (n, p), by which they are ranked.
     """
 
     boxes: Floats
@@ -91,7 +91,8 @@ class Layout:
         Raises:
             ModelError: they have other axes than the layout.
         """
-        held = {name: np.asarray(values[name], np.float64) for name in self.tensors}
+        # Thousands of anchors times classes stay as the model gives them; only boxes, and what is near, is widened.
+        held: dict[str, Floats] = {name: _singles(values[name]) for name in self.tensors}
         boxes, objectness, classes, scores = self._parts(held)
         boxes = corners(boxes, self.coordinates)
         if self.scale == "pixels":
@@ -136,6 +137,12 @@ class Layout:
     def class_column(self, label: int) -> int:
         """Where a class stands among the scores, that of no class counted in."""
         return label + 1 if self.background is not None and 0 <= self.background <= label else label
+
+
+def _singles(values: Array) -> Any:
+    """Keep float32 and wider; half precision and integers are widened."""
+    kept = values.dtype in (np.float32, np.float64)
+    return values if kept else values.astype(np.float32 if values.dtype.kind == "f" else np.float64)
 
 
 def activated(scores: Floats, activation: Activation) -> Floats:
