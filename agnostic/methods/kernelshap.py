@@ -3,6 +3,7 @@
 import numpy as np
 
 from agnostic.engine.target import Floats
+from agnostic.inputs.features import Keep
 from agnostic.methods._coalitions import Coalitions, choose
 from agnostic.methods._regression import check_size, in_chunks, moments
 from agnostic.methods.registry import Attribution, Task, check_positive, method
@@ -38,9 +39,10 @@ def _shares(task: Task, coalitions: Coalitions) -> Floats:
     players = task.sample.features.count
     gain = task.scores - task.base_scores
     sums = np.zeros((1 + players + len(gain),) * 2)
-    for chunk in in_chunks(task.sweep_features(coalitions.keep), CHUNK):
+    keep, counts = _with_ends(coalitions)
+    for chunk in in_chunks(task.sweep_features(keep), CHUNK):
         part = slice(chunk.start, chunk.stop)
-        sums += moments(coalitions.keep[part], chunk.scores - task.base_scores, coalitions.weights[part])
+        sums += moments(keep[part], chunk.scores - task.base_scores, counts[part])
     matrix, right = sums[1 : 1 + players, 1 : 1 + players], sums[1 : 1 + players, 1 + players :]
     # Start from equal shares, which add up, and search the best change among those that add up to nothing.
     equal = np.tile(gain / players, (players, 1))
@@ -48,6 +50,15 @@ def _shares(task: Task, coalitions: Coalitions) -> Floats:
     inverse = np.linalg.pinv(_centred(_centred(matrix).T), rcond=1e-10, hermitian=True)
     change = inverse @ _centred(right - matrix @ equal)
     return (equal + _centred(change)).T
+
+
+def _with_ends(coalitions: Coalitions) -> tuple[Keep, Floats]:
+    """Put everybody and nobody in front, who count nothing: all others may score the same without anything being wrong.
+
+    Two features that are worth the same are such a case; an answer that never moves is noticed by the sweep.
+    """
+    ends = np.repeat([[True], [False]], coalitions.keep.shape[1], axis=1)
+    return np.concatenate([ends, coalitions.keep]), np.concatenate([[0.0, 0.0], coalitions.weights])
 
 
 def _centred(matrix: Floats) -> Floats:

@@ -309,7 +309,7 @@ def test_other_inputs_go_with_the_text(opened: Open, tmp_path: Path) -> None:
 
 def test_arrays_go_to_a_model_of_tokens_as_before(opened: Open) -> None:
     sample = read_sample(plain(opened, "n,3"), np.array([[2, 3, 4]]))
-    assert (sample.shown, sample.features.count) == ({}, 3)
+    assert (sample.shown, sample.features.count) == ({"kind": "sequence"}, 3)
 
 
 def test_a_sidecar_adds_to_what_the_metadata_declare(tmp_path: Path, opened: Open) -> None:

@@ -64,3 +64,8 @@ def test_a_single_feature_takes_all(linear, explain):
 def test_no_samples_are_refused(linear, explain):
     with pytest.raises(UsageError, match="samples"):
         explain("kernelshap", linear([[3.0]]), np.ones(1, np.float32), samples=0)
+
+
+def test_two_features_of_equal_worth_share_alike(linear, explain):
+    found = explain("kernelshap", linear([[2.0], [2.0]]), np.ones(2, np.float32))
+    np.testing.assert_allclose(found.values, [[2, 2]], rtol=1e-6)
