@@ -216,7 +216,7 @@ def test_killed_at_any_moment_it_resumes_with_the_same_bytes(tmp_path: Path) -> 
         process = start("killed")
         assert process.stdout is not None
         if not process.stdout.readline():  # nothing is left to do
-            process.wait()
+            process.communicate()
             break
         time.sleep(moments.uniform(0, 0.02))
         os.kill(process.pid, signal.SIGKILL)
