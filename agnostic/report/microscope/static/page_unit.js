@@ -52,7 +52,7 @@
       facets && h("figure", { class: "icon" },
         h("div", { class: "four" }, facets.pictures.map((file) => h("img", { src: encodeURI(file), width: 60, height: 60, alt: "" }))),
         h("figcaption", {}, "Four that differ"))),
-    lacking.length && M.wanting("Its opposite and the facets of what excites it have not all been rendered.", M.command("variants", state.slug, state.unit), lacking)];
+    lacking.length > 0 && M.wanting("Its opposite and the facets of what excites it have not all been rendered.", M.command("variants", state.slug, state.unit), lacking)];
   };
 
   /* A picture as it is, and changed until the unit answers more. */
