@@ -35,8 +35,8 @@ MAPS = ["ablationcam", "eigencam", "fem", "gradcam", "gradcam++", "guided_gradca
 MAPS += ["smoothgradcam++", "xgradcam", "blur_ig", "xrai"]
 # Points that one target needs serve the others too, whose values then come nearer to what they are.
 WITHIN_TOLERANCE = {"integrated_gradients": 5e-3}
-# Other tests promise the same of these, on a transformer, and on a network that ends the way cam needs.
-ELSEWHERE = ["bidirectional_transformer", "cam", "generic_attention", "rollout", "tam"]
+# Other tests promise the same of these, on a transformer, a detector, and a network that ends the way cam needs.
+ELSEWHERE = ["bidirectional_transformer", "cam", "drise", "generic_attention", "rollout", "tam"]
 ONE_PASS = {"eigencam", "fem"}
 ON_PICTURES = [*PERTURBATION, *GRADIENT, *MAPS]
 ON_ARRAYS = [*PERTURBATION, *GRADIENT]
