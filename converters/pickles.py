@@ -108,8 +108,8 @@ def unpacked(path: Path) -> bytes:
 def names_in(data: bytes) -> set[str]:
     """List, without running anything, the names that a pickle writes out: for a message, not for safety.
 
-    >>> sorted(names_in(pickle.dumps(pickle.PickleError, protocol=0)))
-    ['_pickle.PickleError']
+    >>> sorted(names_in(pickle.dumps(frozenset, protocol=4)))
+    ['builtins.frozenset']
     """
     found: set[str] = set()
     words: list[str] = []

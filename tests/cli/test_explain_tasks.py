@@ -120,4 +120,5 @@ def test_a_likeness_shows_both_pictures(folder: Path, agnostic: Run) -> None:
     found = [Explanation.load(folder / f"red.occlusion.like-{name}-png.safetensors") for name in ("turned", "red")]
     assert found[0].meta["score"] == pytest.approx(0, abs=1e-6) and found[1].meta["score"] == pytest.approx(1)
     with Image.open(folder / "red.occlusion.png") as figure:
-        assert figure.width > 2000  # four panels: the input, two references would be five, in rows by target
+        # A row for each target: the input, what it is compared with, and the map, each 560 wide.
+        assert figure.width // 560 == 3 and figure.height > 2 * 560

@@ -62,7 +62,7 @@ def test_a_file_of_texts_is_one_sample_a_line(place: Path, agnostic: Run) -> Non
     assert {path.name for path in place.glob("*.png")} == {"reviews-1.occlusion.png", "reviews-2.occlusion.png"}
     status, out, _ = agnostic("explain", "sentiment", "reviews.txt", "--row", "1", "-m", "occlusion", "-q")
     assert status == 0 and "no fun: dull" in out and "warm" not in out
-    assert (place / "reviews.occlusion.png").exists()
+    assert (place / "reviews.row1.occlusion.png").exists()
 
 
 def test_features_and_fill_are_those_of_a_text(agnostic: Run) -> None:

@@ -173,7 +173,9 @@ def test_a_process_that_dies_takes_nothing_down(tmp_path: Path) -> None:
 
 def test_an_interrupted_conversion_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text("import time\ntime.sleep(60)")
-    command = [sys.executable, "-c", "from agnostic.cli import main; main()", "convert", "net.py:model"]
+    # A shell that runs this in the background has interrupts ignored, and children inherit that.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heard}; from agnostic.cli import main; main()", "convert", "net.py:model"]
     command += ["-o", "out.onnx", "--framework", "sklearn"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None and "converting" in process.stderr.readline()

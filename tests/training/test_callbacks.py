@@ -99,15 +99,6 @@ def test_lightning_calls_it_on_one_process_only(tmp_path: Path, monkeypatch: pyt
         assert recorder.epochs == 1
 
 
-def test_keras_itself_takes_the_callback(tmp_path: Path) -> None:
-    keras = pytest.importorskip("keras")
-    model = keras.Sequential([keras.layers.Input((5,)), keras.layers.Dense(3, activation="softmax")])
-    model.compile(loss="sparse_categorical_crossentropy")
-    with Recorder(tmp_path / "run", 40, 3) as recorder:
-        model.fit(X, Y, epochs=2, verbose=0, callbacks=[callbacks.keras_callback(recorder, X, Y)])
-    assert open_run(tmp_path / "run").epochs == 2
-
-
 def test_absent_frameworks_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("keras", "lightning.pytorch", "pytorch_lightning", "lightning"):
         monkeypatch.delitem(sys.modules, name, raising=False)

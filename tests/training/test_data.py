@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
@@ -95,7 +97,6 @@ def test_tables_feed_one_input_or_one_for_each_column(tmp_path: Path, opened: Op
     if ending == "csv":
         path.write_text("w,h,kind\n1,2,yes\n3,4.5,no\n")
     else:
-        pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
         parquet.write_table(pyarrow.table({"w": [1, 3], "h": [2, 4.5], "kind": ["yes", "no"]}), path)
     data = open_data(path, label_column="kind")
     assert isinstance(data, Columns)

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 
 from agnostic.errors import LimitError, UsageError
@@ -30,7 +31,6 @@ def test_rows_come_most_suspect_first(tmp_path: Path) -> None:
 
 
 def test_parquet_keeps_types(tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
     table = parquet.read_table(write_table(columns_of(RANKING, LABELS), tmp_path / "t.parquet"))
     assert table["score"].to_pylist() == [np.inf, 1 / 3, 0.25] and table["flagged"].to_pylist() == [True, False, False]
 
@@ -41,5 +41,5 @@ def test_what_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(LimitError, match="cannot be written"):
         write_table({"a": np.arange(2)}, tmp_path / "none" / "t.csv")
     monkeypatch.setattr("agnostic.training.table.find_spec", lambda _name: None)
-    with pytest.raises(UsageError, match=r"pip install 'agnostic-xai\[parquet\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'agnostic-xai\[table\]'"):
         write_table({"a": np.arange(2)}, tmp_path / "t.parquet")
