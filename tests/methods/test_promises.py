@@ -38,14 +38,9 @@ MAPS = ["ablationcam", "eigencam", "fem", "gradcam", "gradcam++", "guided_gradca
 MAPS += ["smoothgradcam++", "xgradcam", "blur_ig", "xrai"]
 # Points that one target needs serve the others too, whose values then come nearer to what they are.
 WITHIN_TOLERANCE = {"integrated_gradients": 5e-3}
-<<<<<<< HEAD
 # Other tests promise the same of these: on a transformer, on a network that ends the way cam needs, on boxes, with a
 # prior.
 ELSEWHERE = ["bidirectional_transformer", "cam", "drise", "generic_attention", "glime", "lime_prior", "rollout", "tam"]
-=======
-# Other tests promise the same of these, on a transformer, a detector, and a network that ends the way cam needs.
-ELSEWHERE = ["bidirectional_transformer", "cam", "drise", "generic_attention", "rollout", "tam"]
->>>>>>> tasks
 ONE_PASS = {"eigencam", "fem"}
 ON_PICTURES = [*PERTURBATION, *GRADIENT, *MAPS]
 ON_ARRAYS = [*PERTURBATION, *GRADIENT]
