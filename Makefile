@@ -9,10 +9,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: .venv/installed
 	$(BIN)/agnostic demo --out demo
 
-# Icons of two layers are rendered, those of the others when they are asked for: `--icons LAYER`, or `--serve`.
+# Icons of two layers are rendered, those of the others when they are asked for: `--icons LAYER`, or `--serve`; dreams
+# likewise (`--dreams LAYER`). The photographs have pages of their own; all pictures are examples.
+SHOWN := cat_and_coffee.png chelsea.jpg coffee.jpg astronaut.jpg rocket.jpg
 microscope: .venv/microscope-installed
-	$(BIN)/agnostic microscope squeezenet --images models/pictures --out microscope \
-	    --icons conv1 --icons fire5/concat --atlas fire9/concat --groups fire9/concat --dreams fire9/concat
+	$(BIN)/agnostic microscope squeezenet --images models/pictures --out microscope $(SHOWN:%=--show models/pictures/%) \
+	    --icons conv1 --icons fire5/concat --atlas fire9/concat --groups fire9/concat
 
 test: .venv/tests-installed
 	$(BIN)/pytest

@@ -13,11 +13,24 @@ from agnostic.errors import ConversionError, UsageError
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its name, whether it holds words, and the words it may hold where these are known."""
+    """A column of a table.
+
+    Attributes:
+        name: what it is called.
+        is_text: whether it holds words.
+        categories: the words it may hold, where these are known.
+        levels: the numbers it may hold, where it takes no others.
+    """
 
     name: str
     is_text: bool = False
     categories: tuple[Any, ...] | None = None
+    levels: tuple[float, ...] | None = None
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """All that it may hold, where that is known; nothing otherwise."""
+        return self.categories or self.levels or ()
 
 
 @dataclass(frozen=True)
@@ -81,13 +94,20 @@ class Inputs:
             raise UsageError(
                 f"the example has shape {list(array.shape)}; the estimator takes rows of {max(1, len(self.columns))}"
             )
-        return {self.name: array}
+        return {self.name: array.astype(object) if any(c.levels for c in self.columns) else array}
 
     def _words(self) -> dict[str, Array]:
-        """Make rows of the words that the columns may hold, where these are known."""
-        known = {c.name: c.categories for c in self.columns if c.categories} if self.apart else {}
-        rows = max(map(len, known.values()), default=0)
-        return {name: np.resize(np.array(words, object), (rows, 1)) for name, words in known.items()}
+        """Make rows of what the columns may hold, where this is known.
+
+        They are of dtype object, which says that nothing between two of them can be asked about.
+        """
+        rows = max((len(column.values) for column in self.columns), default=0)
+        known = {c.name: np.resize(np.array(c.values, object), (rows, 1)) for c in self.columns if c.values}
+        if self.apart or not any(column.levels for column in self.columns):
+            return known if self.apart else {}
+        drawn = np.random.default_rng(0).standard_normal((rows, len(self.columns))).astype(object)
+        sides = [known.get(c.name, drawn[:, place : place + 1]) for place, c in enumerate(self.columns)]
+        return {self.name: np.concatenate(sides, axis=1)}
 
     def _columns_of(self, given: dict[str, Array]) -> dict[str, Array]:
         wanted = [column.name for column in self.columns]
@@ -95,7 +115,8 @@ class Inputs:
             given = {name: given["0"][:, place : place + 1] for place, name in enumerate(wanted)}
         if missing := [name for name in wanted if name not in given]:
             raise UsageError(f"the example lacks the column {missing[0]!r}; it has {', '.join(given)}")
-        return {name: given[name].reshape(-1, 1) for name in wanted}
+        arrays = {column: given[column.name].reshape(-1, 1) for column in self.columns}
+        return {column.name: array.astype(object) if column.levels else array for column, array in arrays.items()}
 
     def table(self) -> dict[str, Any] | None:
         """Describe the columns for the metadata; None where they have no names."""
@@ -166,11 +187,11 @@ def _of_transformer(transformer: Any, columns: list[Column], named: bool) -> Inp
         for place, index in enumerate(_places(chosen, columns)):
             seen = _as_seen(part, place, columns[index])
             found[index] = seen if index not in found or seen.is_text else found[index]
-    if not named and not any(column.is_text for column in found.values()):
-        return Inputs(tuple(columns))
     if not named:
         # Places count all columns, so that none may be left out.
         found = {index: found.get(index, column) for index, column in enumerate(columns)}
+        if not any(column.is_text for column in found.values()):
+            return Inputs(tuple(found.values()))
     return Inputs(tuple(found[index] for index in sorted(found)), apart=True, named=named)
 
 
@@ -195,7 +216,7 @@ def _as_seen(part: Any, place: int, column: Column) -> Column:
             # A missing value among the words is NaN, which is no word.
             kept = tuple(word for word in words.tolist() if word is not None and word == word)
             is_text = any(isinstance(word, str) for word in kept)
-            return Column(column.name, is_text, kept if is_text else None)
+            return Column(column.name, True, kept) if is_text else Column(column.name, levels=kept)
     return column
 
 

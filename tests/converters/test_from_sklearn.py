@@ -164,6 +164,18 @@ def test_columns_of_different_kinds_are_inputs_of_their_own(passengers: Any, mix
     assert np.allclose(made, due, atol=1e-5)
 
 
+@pytest.mark.parametrize("example", [True, False])
+@pytest.mark.parametrize("kind", [pandas.DataFrame, np.asarray])
+def test_a_column_of_numbers_that_are_kinds_is_asked_on_these_alone(passengers: Any, kind: Any, example: bool) -> None:
+    table = kind(passengers[0][["age", "fare"]].assign(floor=np.arange(300) % 3 + 4.0))
+    kinds = ["floor"] if kind is pandas.DataFrame else [2]
+    parts = ColumnTransformer([("kinds", OneHotEncoder(), kinds), ("rest", StandardScaler(), [0, 1])])
+    proto = agnostic.convert(
+        make_pipeline(parts, LogisticRegression()).fit(table, passengers[1]), table if example else None
+    )
+    assert entries(proto)["agnostic.conversion"]["largest_difference"] < 1e-5
+
+
 @pytest.mark.parametrize("name", ["m.joblib", "m.skops"])
 def test_files_are_converted_in_a_process_of_their_own(name: str, mixed: Any, tmp_path: Path) -> None:
     if name.endswith("skops"):
