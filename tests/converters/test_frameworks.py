@@ -22,6 +22,7 @@ from PIL import Image
 import agnostic
 from agnostic.cli import run
 from agnostic.converters import isolation
+from agnostic.inputs.sample import Text
 
 pytestmark = pytest.mark.converters
 
@@ -180,11 +181,9 @@ def explain(out: Path, case: Case, place: Path) -> agnostic.Explanation:
     model = agnostic.load(out, device="cpu")
     options: dict[str, Any] = {"lime": {"samples": 200}, "kernelshap": {"samples": 400}}.get(case.method, {})
     if case.source == "pipeline.joblib":
-        return explained_table(model, place)
+        return explained_table(model)
     if case.source == "texts":
-        ids = np.array([[2, 57, 300, 9, 41, 3]])
-        whole = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        return agnostic.explain(model, whole, case.method, "good", source="input_ids")
+        return agnostic.explain(model, Text("a warm and funny film"), case.method, "good")
     if case.explained.endswith("npy") and case.explained != "row.npy":
         options |= {"features": "grid:4"} if case.method == "lime" else {}
     if case.method == "occlusion":
@@ -192,13 +191,12 @@ def explain(out: Path, case: Case, place: Path) -> agnostic.Explanation:
     return agnostic.explain(model, place / case.explained, case.method, **options)
 
 
-def explained_table(model: agnostic.Model, place: Path) -> agnostic.Explanation:
-    """One column among others, each an input of its own."""
-    columns = json.loads({e.key: e.value for e in model.proto.metadata_props}["agnostic.table"])["columns"]
-    assert [column["name"] for column in columns][-1] == "size"
-    row = {column["name"]: np.array([[0.1]], np.float32) for column in columns}
-    row |= {"worst area": np.array([[800.0]], np.float32), "size": np.array([[2.0]], np.float32)}
-    return agnostic.explain(model, row, "kernelshap", "benign", source="worst area")
+def explained_table(model: agnostic.Model) -> agnostic.Explanation:
+    """A row of columns, each an input of its own, by the names that the pipeline knew."""
+    row = {"mean texture": 20.0, "mean smoothness": 0.1, "mean concavity": 0.1, "worst area": 800.0, "size": 2.0}
+    found = agnostic.explain(model, row, "kernelshap", "benign")
+    assert list(found.meta["feature_names"]) == list(row)
+    return found
 
 
 def test_environments_are_listed_with_their_size(capsys: pytest.CaptureFixture[str]) -> None:
