@@ -44,6 +44,7 @@ class _Job:
     model: Model
     runner: BatchRunner
     source: str
+    others: dict[str, Array]
     preprocess: Preprocess
     watched: tuple[Watched, ...]
     files: Files
@@ -116,8 +117,9 @@ def build(
     with lanes() as pool:
         runner = model.side_by_side(pool.threads)
         job = _Job(
-            model, runner, tensor.name, preprocess, watched, files, folder, batch_size, shard_size, top, sample, seed
-        )
+            model, runner, tensor.name, _others(model, tensor.name, preprocess, batch_size), preprocess, watched, files,
+            folder, batch_size, shard_size, top, sample, seed,
+        )  # fmt: skip
         _begin(job)
         for shard in range(job.shards):
             if not _is_done(job, shard, pool):
@@ -225,16 +227,16 @@ class _Shard:
 
     def _add(self, numbers: list[int], held: dict[str, Array]) -> None:
         """Take in what the layers hold on a batch; pictures on which one holds NaN are named and left out."""
-        count = len(numbers)
+        count, at = len(numbers), np.array(numbers)
         peaks = [peaks_of(item.maps(held[item.grid.name][:count])) for item in self.job.watched]
         whole = np.array([np.isfinite(values).all(axis=1) for values, _ in peaks])
         for row in np.flatnonzero(~whole.all(axis=0)):
             layer = self.job.watched[int(np.argmin(whole[:, row]))].grid.name
             self.reasons[numbers[row]] = f"layer {layer!r} holds NaN or infinite values on it"
         for (values, places), all_values, all_places in zip(peaks, self.values, self.places, strict=True):
-            all_values[numbers], all_places[numbers] = values, places
-        self.classes[numbers] = _classes(self.job.model, held[self.job.model.scores_tensor][:count])
-        self.good[numbers] = whole.all(axis=0)
+            all_values[at], all_places[at] = values, places
+        self.classes[at] = _classes(self.job.model, held[self.job.model.scores_tensor][:count])
+        self.good[at] = whole.all(axis=0)
 
     def content(self, pool: Lanes) -> bytes:
         """Reduce the peaks to what is kept, as a file."""
@@ -279,12 +281,19 @@ def _shard(job: _Job, number: int, pool: Lanes, progress: Progress | None) -> by
     return growing.content(pool)
 
 
+def _others(model: Model, source: str, preprocess: Preprocess, rows: int) -> dict[str, Array]:
+    """Fill in the inputs beside the picture, and check once that the model eats what becomes of a picture."""
+    ends = np.zeros((2, *preprocess.size, preprocess.depth), np.uint8)
+    ends[1] = 255
+    feeds = model.feeds(complete(model, {source: preprocess.apply(ends)})[0])
+    del feeds[source]
+    return {
+        name: np.repeat(value, rows, axis=0) if name in model.batched_inputs else value for name, value in feeds.items()
+    }
+
+
 def _feeds(job: _Job, given: list[Array32]) -> dict[str, Array]:
     """Stack a batch; a short one is filled up, because other batch sizes round differently in the last bits."""
     rows = np.stack([*given, *given[-1:] * (job.batch_size - len(given))]) if job.batch_size > 1 else given[0][None]
-    feeds: dict[str, Array] = complete(job.model, {job.source: rows})[0]
-    for name, value in feeds.items():
-        if name != job.source and name in job.model.batched_inputs:
-            feeds[name] = np.repeat(value, len(rows), axis=0)
     dtype = next(item.dtype for item in job.model.inputs if item.name == job.source)
-    return job.model.feeds({**feeds, job.source: as_dtype(rows, dtype)})
+    return {**job.others, job.source: as_dtype(rows, dtype)}

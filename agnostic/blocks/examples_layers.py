@@ -72,9 +72,10 @@ class Watched:
         if self.layer.kind == "vector":
             return stored[:, None, :]
         places = stored if self.tokens is None else stored[:, self.tokens.places]
-        moved = np.moveaxis(places, self.layer.channel_axis, 1)
+        axis = self.layer.channel_axis
+        moved = places.transpose(0, axis, *(other for other in range(1, places.ndim) if other != axis))
         # Seen from the channels, the places of a channels-last map lie in one piece too: no reshape copies.
-        return np.moveaxis(moved.reshape(*moved.shape[:2], -1), 1, 2)
+        return moved.reshape(*moved.shape[:2], -1).transpose(0, 2, 1)
 
 
 def outputs_of(model: Model, layers: Iterable[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ the k largest and the k smallest, those of a fixed sample of pictures, their sum
 their counts in bins of equal relative width.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,14 +64,20 @@ def peaks_of(maps: npt.NDArray[np.generic]) -> tuple[Array32, Ints]:
     if given.shape[1] == 1:
         return given[:, 0], np.zeros(given[:, 0].shape, np.int32)
     if given.strides[1] < given.strides[2]:
-        rows = given.transpose(0, 2, 1)
-        places = rows.argmax(axis=2)
-        return np.take_along_axis(rows, places[..., None], axis=2)[..., 0], places.astype(np.int32)
+        shape = (len(given), given.shape[2])
+        rows = given.transpose(0, 2, 1).reshape(-1, given.shape[1])
+        places = rows.argmax(axis=1)
+        return rows[_numbers_to(len(rows)), places].reshape(shape), places.astype(np.int32).reshape(shape)
     values = given.max(axis=1)
     # Along an axis that does not lie together in memory argmax is many times slower than max.
     later = np.arange(given.shape[1], 0, -1, dtype=np.float32)[None, :, None]
     ranks = ((given == values[:, None]) * later).max(axis=1)
     return values, np.minimum(given.shape[1] - ranks, given.shape[1] - 1).astype(np.int32)
+
+
+@lru_cache(64)
+def _numbers_to(count: int) -> Ints:
+    return np.arange(count)
 
 
 def summarise(

@@ -192,11 +192,14 @@ def _check_depth(tensor: Tensor, preprocess: Preprocess) -> None:
 
 
 def fit(picture: Image.Image, preprocess: Preprocess) -> Image.Image:
-    """Bring a picture to the model's channels and to the part of it that the model sees, at its own resolution."""
+    """Bring a picture to the model's channels and to the part of it that the model sees, at its own resolution.
+
+    A picture that is there already comes back itself.
+    """
     if preprocess.channels == "RGBA":
-        picture = picture.convert("RGBA")
+        picture = picture if picture.mode == "RGBA" else picture.convert("RGBA")
     else:
-        picture = on_white(picture)
+        picture = picture if picture.mode == "RGB" else on_white(picture)
         picture = picture.convert("L") if preprocess.channels == "L" else picture
     if preprocess.resize == "crop":
         return _cropped(picture, preprocess.size)
@@ -207,6 +210,8 @@ def _cropped(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Cut out the largest centred part with the aspect of the model's input."""
     scale = min(picture.width / size[1], picture.height / size[0])
     width, height = max(1, round(size[1] * scale)), max(1, round(size[0] * scale))
+    if picture.size == (width, height):
+        return picture
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     return picture.crop((left, top, left + width, top + height))
 

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ Pixels = npt.NDArray[np.uint8]
 
 # Vector and page formats run interpreters, and the stubs read nothing.
 REFUSED = {"EPS", "PDF", "WMF", "FPX", "MIC", "GRIB", "BUFR", "HDF5", "MPEG"}
+# Tried first: asking every format in turn costs a fifth of a small picture's reading.
+_COMMON = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 50_000_000
 _PLAIN = ("RGB", "RGBA", "L")
 
@@ -36,12 +39,19 @@ def open_picture(source: "str | os.PathLike[str] | Image.Image | npt.NDArray[np.
     return _read(Path(source))
 
 
-def _read(path: Path) -> Image.Image:
+@cache
+def _formats() -> tuple[str, ...]:
+    """The formats that are read, in the order in which a file is tried."""
     Image.init()
+    known = set(Image.OPEN) - REFUSED
+    return (*(name for name in _COMMON if name in known), *sorted(known - set(_COMMON)))
+
+
+def _read(path: Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=sorted(set(Image.OPEN) - REFUSED)) as picture:
+            with Image.open(path, formats=_formats()) as picture:
                 _check_size(path, picture)
                 picture.load()
                 # Nobody else holds this one: it is turned where it lies, and handed on without a copy.

@@ -75,30 +75,71 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def race(model: Model, paths: list[Path], layers: tuple[str, ...], out: Path, name: str) -> None:
-    """Index shard by shard, the floors in between, and print the ratios."""
-    assert model.preprocess is not None
-    parts = [paths[start : start + SHARD] for start in range(0, len(paths), SHARD)]
-    spent: list[list[tuple[float, float]]] = []
-    decode_and_forward(model, paths[:8], layers)
-    for number, part in enumerate(parts):
-        rows = [row for path in part if (row := read(path, model.preprocess).row) is not None]
+class Turns:
+    """Floors that run whenever a shard of an index is written, while the clock of the index stands still."""
+
+    def __init__(self, model: Model, paths: list[Path], layers: tuple[str, ...]) -> None:
+        """Start the clock of the index."""
+        assert model.preprocess is not None
+        self.model, self.preprocess, self.paths, self.layers = model, model.preprocess, paths, layers
+        self.spent: list[list[tuple[float, float]]] = []
+        self.shards = 0
+        self.clock = now()
+
+    def __call__(self, done: int, count: int) -> None:
+        """Be told of progress: after each batch, and once more when the shard is written."""
+        whole = self.shards * SHARD
+        if done == min(whole + SHARD, count) and self.full:
+            mine = since(self.clock)
+            part = self.paths[whole:done]
+            self.spent.append([mine, *self.floors(part)])
+            self.shards += 1
+            self.full, self.clock = False, now()
+        else:
+            self.full = done == min(whole + SHARD, count)
+
+    full = False
+
+    def floors(self, part: list[Path]) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Time both floors on the pictures of a shard; whoever comes first finds other caches than the next."""
+        rows = [row for path in part if (row := read(path, self.preprocess).row) is not None]
         works: list[Callable[[], object]] = [
-            lambda part=part, number=number: build(  # type: ignore[misc]
-                model, part, layers, out / f"{name}{number}", shard_size=SHARD
-            ),
-            lambda rows=rows: forward(model, rows, layers),  # type: ignore[misc]
-            lambda part=part: decode_and_forward(model, part, layers),  # type: ignore[misc]
+            lambda: forward(self.model, rows, self.layers),
+            lambda: decode_and_forward(self.model, part, self.layers),
         ]
-        # Whoever comes first finds other caches than whoever comes last.
-        order = [(place + number) % 3 for place in range(3)]
-        times = {place: timed(works[place]) for place in order}
-        spent.append([times[place] for place in range(3)])
-    totals = np.array(spent).sum(axis=0)
-    ratios = np.array(spent)[:, 1:] / np.array(spent)[:, :1]
+        times = {place: timed(works[place]) for place in ((0, 1) if self.shards % 2 else (1, 0))}
+        return times[0], times[1]
+
+
+def now() -> tuple[float, float]:
+    """Wall and processor seconds."""
+    return time.perf_counter(), time.process_time()
+
+
+def since(then: tuple[float, float]) -> tuple[float, float]:
+    """Wall and processor seconds since then."""
+    return time.perf_counter() - then[0], time.process_time() - then[1]
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Wall and processor seconds that some work takes."""
+    then = now()
+    work()
+    return since(then)
+
+
+def race(model: Model, paths: list[Path], layers: tuple[str, ...], out: Path, name: str) -> None:
+    """Index, the floors in between, and print the ratios."""
+    decode_and_forward(model, paths[:8], layers)
+    turns = Turns(model, paths, layers)
+    build(model, paths, layers, out / name, shard_size=SHARD, progress=turns)
+    totals = np.array(turns.spent).sum(axis=0)
+    ratios = np.array(turns.spent)[:, 1:] / np.array(turns.spent)[:, :1]
+    low, high = np.percentile(ratios[:, 0, 0], (25, 75))
     print(
         f"{name:6}{len(layers):4} layers {len(paths):6} pictures   index {len(paths) / totals[0, 0]:6.1f}/s   "
-        f"x plain forward {median(ratios[:, 0, 0]):.2f} wall {median(ratios[:, 0, 1]):.2f} CPU   "
+        f"x plain forward {median(ratios[:, 0, 0]):.2f} wall (quartiles {low:.2f} and {high:.2f}) "
+        f"{median(ratios[:, 0, 1]):.2f} CPU   "
         f"x decode and forward {median(ratios[:, 1, 0]):.2f} wall {median(ratios[:, 1, 1]):.2f} CPU",
         flush=True,
     )
@@ -153,6 +194,7 @@ def main() -> None:
     parser.add_argument("--race", type=int, default=3072, help="pictures of the race; the rest is for memory alone")
     parser.add_argument("--layers", default="few,main")
     parser.add_argument("--kills", type=int, default=0, help="how often to kill an index of all pictures")
+    parser.add_argument("--race-only", action="store_true", help="leave out what memory costs")
     parser.add_argument("--inside", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -166,7 +208,7 @@ def main() -> None:
         paths = paint(folder, options.pictures)
         for name in options.layers.split(",") if options.race else ():
             race(model, paths[: options.race], LAYERS[name], Path(room), name)
-        for count in dict.fromkeys((min(1000, options.pictures), options.pictures)):
+        for count in () if options.race_only else dict.fromkeys((min(1000, options.pictures), options.pictures)):
             started = time.perf_counter()
             peak = memory(folder, count, layers, Path(room) / f"all{count}")
             print(f"peak memory of a process that indexes {count:6} pictures: {peak:.0f} MB", flush=True)
