@@ -20,8 +20,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     from agnostic.cli import conversion, data_sets, learned, training_commands  # noqa: F401  (they add their commands)
     from agnostic.cli.app import app
+    from agnostic.cli.typed import remember
 
     debug = "--debug" in arguments
+    remember(arguments)
     try:
         status = app([item for item in arguments if item != "--debug"], standalone_mode=False)
         return status if isinstance(status, int) else 0

@@ -1,6 +1,5 @@
 """`agnostic training dynamics|forgetting|tidy|aum|confident`: rankings of a run, written, printed and judged."""
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from agnostic.cli import common
+from agnostic.cli.typed import typed
 from agnostic.engine.opening import load
 from agnostic.errors import InputError, UsageError
 from agnostic.report.training.building import Site, build
@@ -152,11 +152,8 @@ def _site(
     request: Ranked, run: Run, dynamics: Dynamics, rankings: tuple[Ranking, ...], data: TrainingSet | None
 ) -> Site:
     classes = class_names(data, run.size.classes)
-    words = ["agnostic", "training", "dynamics", *map(str, request.sources)]
-    words += [] if request.data is None else ["--data", str(request.data)]
-    line = shlex.join([*words, "--out", str(request.out)])
     name = run.path.resolve().name if _is_run(request.sources) else request.sources[-1].resolve().stem
-    return Site(name, classes, len(dynamics), data, run, dynamics, rankings, (), line)
+    return Site(name, classes, len(dynamics), data, run, dynamics, rankings, (), typed())
 
 
 def class_names(data: TrainingSet | None, count: int) -> tuple[str, ...]:

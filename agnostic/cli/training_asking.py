@@ -9,6 +9,7 @@ import numpy as np
 
 from agnostic.cli import common
 from agnostic.cli.training import GRACE_SECONDS, check_format, class_names, finite, read_numbers
+from agnostic.cli.typed import typed
 from agnostic.engine.model import Model
 from agnostic.engine.opening import load
 from agnostic.errors import InputError, UsageError
@@ -138,7 +139,7 @@ def _write(question: Question, answer: Influence, number: int, data: TrainingSet
 def _site(question: Question, model: Model, data: TrainingSet, answer: Influence, shown: list[Shown]) -> Site:
     classes = model.labels or class_names(data, int(data.labels.max()) + 1)
     asked = Asked(answer, tuple(shown), KINDS[question.kind])
-    return Site(model.name, tuple(classes), len(data), data, asked=(asked,), command="agnostic training")
+    return Site(model.name, tuple(classes), len(data), data, asked=(asked,), command=typed())
 
 
 def _itself(question: Question, models: list[Model], data: TrainingSet, progress: common.Progress) -> int:
@@ -151,7 +152,11 @@ def _itself(question: Question, models: list[Model], data: TrainingSet, progress
         score = self_tracin(models, data, progress=progress, **given)
     there = np.ones(len(data), bool)
     name = f"self-{question.kind}"
-    ranking = Ranking(name, score, ranked(score, there), np.zeros(len(data), bool), note="flags nothing")
+    note = "what each does to its own loss, wrong labels first"
+    ranking = Ranking(name, score, ranked(score, there), np.zeros(len(data), bool), note=note)
+    classes = models[-1].labels or class_names(data, int(data.labels.max()) + 1)
+    site = Site(models[-1].name, tuple(classes), len(data), data, rankings=(ranking,), command=typed())
+    page = build(site, question.out / "page", keep=question.keep)
     path = question.out / f"{name}.{question.format}"
     write_table(columns_of(ranking, data.labels, data.names), path)
     result = None if question.known is None else found(ranking, read_numbers(question.known, "--known"))
@@ -159,7 +164,7 @@ def _itself(question: Question, models: list[Model], data: TrainingSet, progress
         report: dict[str, Any] = {
             "ranking": name,
             "first": ranking.order[: question.top].tolist(),
-            "files": [str(path)],
+            "files": [str(path), str(page)],
         }
         if result is not None:
             report["found"] = {key: finite(value) for key, value in result._asdict().items()}
@@ -173,7 +178,8 @@ def _itself(question: Question, models: list[Model], data: TrainingSet, progress
     console.print(rows)
     if result is not None:
         console.print(f"average precision {result.average_precision:.3f}, R {result.at_known:.3f}", markup=False)
-    console.print(f"wrote {path}", style="dim", markup=False)
+    for file in (path, page):
+        console.print(f"wrote {file}", style="dim", markup=False)
     return 0
 
 

@@ -43,20 +43,21 @@ class Table:
     origin: str
 
 
-def as_table(given: Any, origin: str = "the table") -> Table:
+def as_table(given: Any, origin: str = "the table", *, largest: int = LARGEST_FILE) -> Table:
     """Understand rows, whatever they come in.
 
     Args:
         given: a path (.csv, .tsv, .parquet, .npy), a data frame of pandas or polars, an array (n, D) or (D,), a mapping
             of names to cells or of names to columns, or a sequence of cells or of rows.
         origin: what to call it where it has no name.
+        largest: bytes that a file may have.
 
     Raises:
         InputError: it cannot be read, is no table, or has no rows.
         UsageError: pyarrow is not installed.
     """
     if isinstance(given, str | Path):
-        found = _from_file(Path(given))
+        found = _from_file(Path(given), largest)
     elif is_frame(given):
         found = _from_frame(given)
     elif isinstance(given, Mapping):
@@ -73,14 +74,15 @@ def is_frame(given: Any) -> bool:
     return hasattr(given, "columns") and (hasattr(given, "iloc") or hasattr(given, "iter_rows"))
 
 
-def _from_file(path: Path) -> Table:
+def _from_file(path: Path, largest: int) -> Table:
     suffix = path.suffix.lower()
-    if suffix in PARQUET:
-        return _from_parquet(path)
     if suffix == ".npy":
         return _from_sequence(read_array(path), path.name)
-    if suffix not in CSV:
+    if suffix not in SUFFIXES:
         raise InputError(f"{path}: not a table; expected {', '.join((*SUFFIXES, '.npy'))}")
+    _check_file(path, largest)
+    if suffix in PARQUET:
+        return _from_parquet(path)
     return _from_csv(path)
 
 
@@ -143,7 +145,6 @@ def _from_parquet(path: Path) -> Table:
         from pyarrow import parquet
     except ImportError:
         raise missing_extra("pyarrow", "table", f"{path.name} (Parquet)") from None
-    _check_file(path)
     try:
         held = parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
@@ -161,7 +162,6 @@ def _from_parquet(path: Path) -> Table:
 
 def _from_csv(path: Path) -> Table:
     """Count the rows of a file in one pass, checking each, and pick some in another; none is kept in between."""
-    _check_file(path)
     lines = _csv_lines(path)
     first = next(lines, None)
     if first is None:
@@ -233,15 +233,15 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, largest: int) -> None:
     try:
         size = path.stat().st_size
     except OSError as error:
         raise InputError(f"{path}: {(error.strerror or 'cannot be read').lower()}; expected a table") from error
     if not path.is_file():
         raise InputError(f"{path}: a folder; expected the file of a table")
-    if size > LARGEST_FILE:
-        raise InputError(f"{path}: larger than {LARGEST_FILE >> 20} MB; cut out the rows that matter")
+    if size > largest:
+        raise InputError(f"{path}: larger than {largest >> 20} MB; cut out the rows that matter")
 
 
 def _check_names(names: tuple[str, ...], origin: str) -> None:

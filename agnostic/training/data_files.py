@@ -2,20 +2,19 @@
 
 * a folder with one folder of pictures for each class, or with a `labels.csv` of `file,label` lines;
 * an .npz file with `y` (or `labels`) and `x`, or one array for each input of the model by its name;
-* a .csv or .parquet table with a column of labels: its other columns, or the one of texts.
+* a table (.csv, .tsv, .parquet) with a column of labels: its other columns, or the one of texts.
 """
 
-import csv
 import zipfile
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agnostic.engine.target import Array
-from agnostic.errors import InputError, UsageError, missing_extra, unknown
+from agnostic.errors import InputError, UsageError, unknown
+from agnostic.inputs.tabular import SUFFIXES, as_table
 from agnostic.training.data import Columns, Pictures, Texts, TrainingSet, arrays, whole_labels
 from agnostic.training.store import Ints
 
@@ -44,12 +43,9 @@ def open_data(path: Path, *, label_column: str = "label", classes: Sequence[str]
         raise InputError(f"--data {path}: no such file or folder; give a folder of pictures, .npz, .csv or .parquet")
     if path.suffix == ".npz":
         return _archive(path, classes)
-    readers = {".csv": _read_csv, ".parquet": _read_parquet}
-    if path.suffix not in readers:
-        raise InputError(f"--data {path}: expected a folder of pictures, or a .npz, .csv or .parquet file")
-    if path.stat().st_size > LARGEST:
-        raise InputError(f"{path}: larger than {LARGEST >> 30} GB")
-    return _table(path, readers[path.suffix](path), label_column, classes)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"--data {path}: expected a folder of pictures, .npz, or a table ({', '.join(SUFFIXES)})")
+    return _table(path, _columns(path), label_column, classes)
 
 
 def _folder(root: Path, classes: Sequence[str] | None) -> Pictures:
@@ -66,7 +62,7 @@ def _folder(root: Path, classes: Sequence[str] | None) -> Pictures:
 
 
 def _listed(root: Path) -> list[tuple[Path, str]]:
-    columns = _read_csv(root / LABELS)
+    columns = _columns(root / LABELS)
     if not {"file", "label"} <= set(columns):
         raise InputError(f"{root / LABELS}: expected the columns file and label, got {', '.join(columns)}")
     top = root.resolve()
@@ -117,49 +113,22 @@ def _archive(path: Path, classes: Sequence[str] | None) -> TrainingSet:
     return arrays(inputs, labels, class_names=classes)
 
 
-def _read_csv(path: Path) -> dict[str, Array]:
+def _columns(path: Path) -> dict[str, Array]:
+    """Read a table by columns: float64 where every cell is a number, else object."""
+    table = as_table(path, largest=LARGEST)
+    if table.names is None:
+        raise InputError(f"{path}: every cell of the first line is a number; expected a header of names")
+    columns = zip(*table.pick(range(table.count)), strict=True)
+    return {name: _column(path, name, cells) for name, cells in zip(table.names, columns, strict=True)}
+
+
+def _column(path: Path, name: str, cells: Sequence[Any]) -> Array:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file)
-            header = next(lines, [])
-            rows = [line for line in lines if line]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {getattr(error, 'strerror', None) or error}") from error
-    uneven = next((at for at, row in enumerate(rows) if len(row) != len(header)), None)
-    if uneven is not None or not rows or len(set(header)) != len(header):
-        where = "" if uneven is None else f"; line {uneven + 2} has {len(rows[uneven])} values"
-        raise InputError(f"{path}: expected a header of different names, and as many values in every line{where}")
-    return {name: _column(values) for name, values in zip(header, zip(*rows, strict=True), strict=True)}
-
-
-def _column(values: Sequence[str]) -> Array:
-    try:
-        numbers = np.array([float(value) for value in values])
-    except ValueError:
-        return np.array(values, object)
-    return numbers
-
-
-def _read_parquet(path: Path) -> dict[str, Array]:
-    if find_spec("pyarrow") is None:
-        raise missing_extra("pyarrow", "table", "a .parquet file")
-    import pyarrow.parquet
-    from pyarrow.lib import ArrowException
-
-    try:
-        read = pyarrow.parquet.read_table(path)
-        columns = {name: read[name].to_numpy(zero_copy_only=False) for name in read.column_names}
-    except (OSError, ArrowException) as error:
-        raise InputError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from error
-    return {name: _plain(path, name, values) for name, values in columns.items()}
-
-
-def _plain(path: Path, name: str, values: Array) -> Array:
-    if values.dtype.kind in "biuf":
-        return values.astype(np.float64)
-    if not all(isinstance(value, str) for value in values.tolist()):
-        raise InputError(f"{path}: column {name!r} holds neither numbers nor texts throughout")
-    return values.astype(object)
+        return np.array([np.nan if cell is None else float(cell) for cell in cells])
+    except (TypeError, ValueError, OverflowError):
+        if not all(isinstance(cell, str) for cell in cells):
+            raise InputError(f"{path}: column {name!r} holds neither numbers nor texts throughout") from None
+    return np.array(cells, object)
 
 
 def _table(path: Path, columns: dict[str, Array], label_column: str, classes: Sequence[str] | None) -> TrainingSet:

@@ -68,49 +68,6 @@ def decode_and_forward(model: Model, paths: list[Path], layers: tuple[str, ...])
         forward(model, [row for row in rows if row is not None], layers)
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Wall and processor seconds."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - cpu
-
-
-class Turns:
-    """Floors that run whenever a shard of an index is written, while the clock of the index stands still."""
-
-    def __init__(self, model: Model, paths: list[Path], layers: tuple[str, ...]) -> None:
-        """Start the clock of the index."""
-        assert model.preprocess is not None
-        self.model, self.preprocess, self.paths, self.layers = model, model.preprocess, paths, layers
-        self.spent: list[list[tuple[float, float]]] = []
-        self.shards = 0
-        self.clock = now()
-
-    def __call__(self, done: int, count: int) -> None:
-        """Be told of progress: after each batch, and once more when the shard is written."""
-        whole = self.shards * SHARD
-        if done == min(whole + SHARD, count) and self.full:
-            mine = since(self.clock)
-            part = self.paths[whole:done]
-            self.spent.append([mine, *self.floors(part)])
-            self.shards += 1
-            self.full, self.clock = False, now()
-        else:
-            self.full = done == min(whole + SHARD, count)
-
-    full = False
-
-    def floors(self, part: list[Path]) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Time both floors on the pictures of a shard; whoever comes first finds other caches than the next."""
-        rows = [row for path in part if (row := read(path, self.preprocess).row) is not None]
-        works: list[Callable[[], object]] = [
-            lambda: forward(self.model, rows, self.layers),
-            lambda: decode_and_forward(self.model, part, self.layers),
-        ]
-        times = {place: timed(works[place]) for place in ((0, 1) if self.shards % 2 else (1, 0))}
-        return times[0], times[1]
-
-
 def now() -> tuple[float, float]:
     """Wall and processor seconds."""
     return time.perf_counter(), time.process_time()
@@ -126,6 +83,36 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     then = now()
     work()
     return since(then)
+
+
+class Turns:
+    """Floors that run whenever a shard of an index is written, while the clock of the index stands still."""
+
+    def __init__(self, model: Model, paths: list[Path], layers: tuple[str, ...]) -> None:
+        """Start the clock of the index."""
+        assert model.preprocess is not None
+        self.model, self.preprocess, self.paths, self.layers = model, model.preprocess, paths, layers
+        self.spent: list[list[tuple[float, float]]] = []
+        self.told = 0
+        self.clock = now()
+
+    def __call__(self, done: int, count: int) -> None:
+        """Be told of progress: after each batch, and once more when a shard is written."""
+        written, self.told = done == self.told, done
+        if written:
+            mine = since(self.clock)
+            self.spent.append([mine, *self.floors(self.paths[len(self.spent) * SHARD : done])])
+            self.clock = now()
+
+    def floors(self, part: list[Path]) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Time both floors on the pictures of a shard; whoever comes first finds other caches than the next."""
+        rows = [row for path in part if (row := read(path, self.preprocess).row) is not None]
+        works: list[Callable[[], object]] = [
+            lambda: forward(self.model, rows, self.layers),
+            lambda: decode_and_forward(self.model, part, self.layers),
+        ]
+        times = {place: timed(works[place]) for place in ((0, 1) if len(self.spent) % 2 else (1, 0))}
+        return times[0], times[1]
 
 
 def race(model: Model, paths: list[Path], layers: tuple[str, ...], out: Path, name: str) -> None:

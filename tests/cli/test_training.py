@@ -111,7 +111,13 @@ def test_self_influence_and_tracin_find_the_wrong_labels(here: Path, agnostic: R
     ):
         status, out, _ = agnostic("training", *line, "--data", "data.npz", "--self", "--known", "wrong.txt", "--json")
         assert status == 0
-        assert json.loads(out)["found"]["average_precision"] > 0.5
+        found = json.loads(out)
+        assert found["found"]["average_precision"] > 0.5
+        assert found["files"][1].endswith("index.html")
+        page = Path(found["files"][1]).parent / "data"
+        points = (page / "points.js").read_text()
+        order = json.loads(points[points.index(", ") + 2 : points.rindex(")")])["orders"][found["ranking"]]
+        assert order[:10] == found["first"] and '"command":"agnostic training' in (page / "site.js").read_text()
 
 
 def test_tracin_and_similarity_answer_for_a_sample(here: Path, agnostic: Run) -> None:

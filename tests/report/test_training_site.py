@@ -13,6 +13,7 @@ from agnostic.training import aum, tidy
 from agnostic.training.data import Shown, Texts, TrainingSet, arrays
 from agnostic.training.dynamics import measure
 from agnostic.training.influence import Influence
+from agnostic.training.ranking import Ranking
 from agnostic.training.recorder import Recorder
 from agnostic.training.run import open_run
 
@@ -192,6 +193,28 @@ def test_filters_and_more_change_the_list(opened: Open) -> None:
     before = page.execute_script(count)
     _find(page, "more").click()
     _wait(page, f"document.querySelectorAll('.ranked .sample').length > {before}")
+
+
+def test_scores_without_a_run_are_a_list_of_samples(opened: Open, tmp_path: Path) -> None:
+    x = np.random.default_rng(1).integers(0, 256, (COUNT, 9, 9), dtype=np.uint8)
+    score = np.random.default_rng(2).normal(size=COUNT)
+    ranking = Ranking("self-influence", score, np.argsort(-score), np.zeros(COUNT, bool), note=HOSTILE)
+    names, data = (HOSTILE, "one", "two"), arrays(x, np.arange(COUNT) % 3)
+    page = opened("", build(Site(HOSTILE, names, COUNT, data, rankings=(ranking,)), tmp_path / "page"))
+    shown = "return [...document.querySelectorAll('.ranked .sample')].map((node) => +node.hash.split('/')[2])"
+    assert page.execute_script(shown) == np.argsort(-score)[:96].tolist()
+    _find(page, "more").click()
+    _wait(page, "document.querySelectorAll('.ranked .sample').length === 192")
+    page.execute_script("M.set({label: '1', many: null})")
+    _wait(
+        page, "[...document.querySelectorAll('.ranked .said span:first-child')].every((n) => n.textContent === 'one')"
+    )
+    page.find_element("css selector", ".ranked .sample").click()
+    _wait(page, "M.state().page === 'sample'")
+    page.find_element("css selector", "[data-testid='back']").click()
+    _wait(page, "M.state().page === 'ranked'")
+    assert [line for line in page.get_log("browser") if line["level"] in ("SEVERE", "WARNING")] == []
+    assert page.execute_script("return document.querySelectorAll('img').length") == 0
 
 
 def test_texts_are_read_as_texts(opened: Open, tmp_path: Path) -> None:

@@ -91,11 +91,11 @@ def test_an_archive_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, mon
         open_data(tmp_path / "bomb.npz")
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
 def test_tables_feed_one_input_or_one_for_each_column(tmp_path: Path, opened: Open, ending: str) -> None:
     path = tmp_path / f"table.{ending}"
-    if ending == "csv":
-        path.write_text("w,h,kind\n1,2,yes\n3,4.5,no\n")
+    if ending != "parquet":
+        path.write_text("w,h,kind\n1,2,yes\n3,4.5,no\n".replace(",", "\t" if ending == "tsv" else ","))
     else:
         parquet.write_table(pyarrow.table({"w": [1, 3], "h": [2, 4.5], "kind": ["yes", "no"]}), path)
     data = open_data(path, label_column="kind")
@@ -125,9 +125,10 @@ def test_texts_stay_texts(tmp_path: Path, opened: Open) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("a,label\n1,0\n2\n", "line 3 has 1 values"),
-        ("a,label\n", "as many values in every line"),
-        ("a,a,label\n1,2,0\n", "different names"),
+        ("a,label\n1,0\n2\n", "line 3 has 1 cells"),
+        ("a,label\n", "there is no row in it"),
+        ("a,a,label\n1,2,0\n", "two columns are called 'a'"),
+        ("1,0\n2,0\n", "expected a header of names"),
         ("a,label\nnan,0\n", "missing or infinite"),
         ("label\n0\n", "no column but the labels"),
     ],

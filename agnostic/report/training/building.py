@@ -11,7 +11,7 @@ import numpy as np
 import agnostic
 from agnostic.report.microscope.folder import STATE, Folder
 from agnostic.report.microscope.folder import STATIC as LOOK
-from agnostic.report.training.samples import SHARD, choose, columns, histories
+from agnostic.report.training.samples import SHARD, choose, columns, histories, orders
 from agnostic.report.training.sheets import CELL, sheet_of
 from agnostic.training.data import Shown, TrainingSet
 from agnostic.training.dynamics import Dynamics
@@ -89,15 +89,9 @@ def build(site: Site, out: Path, *, keep: int = KEPT) -> Path:
     folder.write(STATE, json.dumps({"format": FORMAT}).encode())
     kept = choose(site.dynamics, site.rankings, _asked_for(site), keep, site.count)
     folder.put("site", _facts(site, len(kept)), "data/site.js")
-    if site.dynamics is not None:
-        folder.put("points", columns(site.dynamics, site.rankings, kept), "data/points.js")
-    else:
-        labels = site.data.labels if site.data is not None else np.full(site.count, -1)
-        places = np.full(site.count, -1)
-        places[kept] = np.arange(len(kept))
-        folder.put(
-            "points", {"label": labels, "kept": places, "orders": {}, "flags": {}, "scores": {}}, "data/points.js"
-        )
+    labels = site.data.labels if site.data is not None else np.full(site.count, -1)
+    points = {"label": labels} if site.dynamics is None else columns(site.dynamics)
+    folder.put("points", {**points, **orders(site.rankings, kept, site.count)}, "data/points.js")
     _write_samples(folder, site, kept)
     _write_asked(folder, site)
     folder.copy_pages([*(LOOK / name for name in SHARED), *sorted(STATIC.iterdir())])

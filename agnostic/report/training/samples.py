@@ -14,10 +14,8 @@ from agnostic.training.store import Ints
 SHARD = 256
 
 
-def columns(dynamics: Dynamics, rankings: Sequence[Ranking], kept: Ints) -> dict[str, Any]:
-    """One number a sample for every axis and filter of the map, the rankings' orders, and which samples are kept."""
-    places = np.full(len(dynamics), -1)
-    places[kept] = np.arange(len(kept))
+def columns(dynamics: Dynamics) -> dict[str, Any]:
+    """One number a sample for every axis and filter of the map."""
     return {
         "label": dynamics.labels,
         "predicted": dynamics.predicted,
@@ -31,6 +29,14 @@ def columns(dynamics: Dynamics, rankings: Sequence[Ranking], kept: Ints) -> dict
         "forgotten": dynamics.forgotten,
         "first_right": dynamics.first_right,
         "learned": dynamics.learned,
+    }
+
+
+def orders(rankings: Sequence[Ranking], kept: Ints, count: int) -> dict[str, Any]:
+    """The rankings' orders and scores over so many samples, and which of these are kept."""
+    places = np.full(count, -1)
+    places[kept] = np.arange(len(kept))
+    return {
         "kept": places,
         "orders": {item.name: item.order for item in rankings},
         "scores": {item.name: item.score for item in rankings},

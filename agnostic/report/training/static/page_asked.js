@@ -3,21 +3,6 @@
 (() => {
   const { h } = M;
 
-  const tiles = (rows, most) => {
-    const list = h("ul", { class: "ranked", "data-rove": "" });
-    const value = new Map(rows.map(([id, number]) => [id, number]));
-    list.refresh = () => {
-      const ids = rows.map(([id]) => id);
-      list.classList.toggle("wide", M.isWide(ids.slice(0, 8)));
-      M.each(list, ids, (id) => id,
-        (id) => h("li", {}, h("a", { class: "sample", href: `#/sample/${id}`, "data-testid": `sample-${id}` },
-          h("span", { class: "what number" }), h("span", { class: "said" }, h("span", {}, M.className(M.points().label[id])), h("span", { class: "quiet" }, `#${id}`)),
-          h("span", { class: "strip2", hidden: true }), M.bar(value.get(id), most, { signed: true }))),
-        M.fillTile);
-    };
-    return list;
-  };
-
   const queries = () => M.site().queries;
 
   M.page("asked", {
@@ -31,7 +16,7 @@
       if (!found) return void main.append(M.head(query.target), M.empty("The file of this answer is missing.", M.site().command));
       const most = Math.max(...found.up.concat(found.down).map(([, value]) => Math.abs(value)), 0);
       const held = { ...found.shown, sheet: found.shown.sheet === null ? "" : `data/asked-${found.shown.sheet}.jpg` };
-      const [up, down] = [tiles(found.up, most), tiles(found.down, most)];
+      const [up, down] = [M.linkedTiles(found.up, most), M.linkedTiles(found.down, most)];
       const meta = Object.entries(query.meta).filter(([, value]) => typeof value !== "object");
       main.append(
         queries().length > 1 && h("nav", { class: "choice", "aria-label": "Questions", "data-rove": "" }, queries().map((item, at) => h("a", { href: `#/asked/${at}`, "aria-current": at === number ? "page" : null, "data-key": `asked ${at}` }, `${item.name}: ${item.target}`))) || "",

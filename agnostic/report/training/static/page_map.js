@@ -3,7 +3,7 @@
 (() => {
   const { h, s } = M;
   const MANY = 96;
-  const TITLES = { tidy: "TIDY", aum: "AUM", forgetting: "Forgetting", confident: "Confident learning", combined: "Combined" };
+  const TITLES = { tidy: "TIDY", aum: "AUM", forgetting: "Forgetting", confident: "Confident learning", combined: "Combined", "self-influence": "Self-influence", "self-tracin": "TracIn on itself", "self-similarity": "Gradient of its own loss" };
   const title = (name) => TITLES[name] || name;
 
   const axesOf = (name) => {
@@ -76,6 +76,8 @@
       options.map(([value, text]) => h("option", { value, selected: value === chosenValue }, text)));
     return h("label", { class: "pick" }, h("span", { class: "quiet" }, label), select);
   };
+
+  M.pickOf = pickOf;
 
   const filters = (q) => {
     const classes = M.site().classes.map((name, at) => [String(at), name]);

@@ -41,13 +41,13 @@
       const { rankings } = M.site();
       const points = M.points();
       const rank = rankings.some(({ name }) => name === state.q.rank) ? state.q.rank : rankings.length ? rankings[0].name : null;
-      const lead = rank ? `Labelled ${M.className(points.label[id])}, predicted ${M.className(points.predicted[id])} in the end.` : `Labelled ${M.className(points.label[id])}.`;
+      const lead = M.isRun() ? `Labelled ${M.className(points.label[id])}, predicted ${M.className(points.predicted[id])} in the end.` : `Labelled ${M.className(points.label[id])}.`;
       main.append(M.head((held && held.name) || M.sampleName(id), lead, { above: rank && beside(state, rank) }),
         h("div", { class: "samplepage" }, h("div", { class: "big" }, M.what(held, id, 288)),
           h("div", {},
             held && held.history ? M.section("Over the epochs", M.course(id, held.history)) : null,
             held ? null : M.empty("The picture and history of this sample are not kept on the page.", `${M.site().command} --keep ${M.site().samples}`),
-            rank && facts(id), rank && scores(id))));
+            M.isRun() && facts(id), rank && scores(id))));
     },
   });
 })();

@@ -6,6 +6,8 @@
   M.fileOf.asked = (number) => `asked-${number}`;
 
   M.points = () => M.get("points");
+  /* Whether what was predicted in each epoch is known, and not scores alone. */
+  M.isRun = () => Boolean(M.points().predicted);
   M.className = (index) => (index < 0 ? "not seen" : M.site().classes[index] || `class ${index}`);
 
   /* What is kept of a sample; null where nothing is, undefined while it is loaded. */
@@ -77,5 +79,21 @@
       M.put(strip, past.predicted.map((guess) => h("i", { class: guess < 0 ? null : guess === label ? "right" : "wrong" })));
     }
     strip.hidden = !past;
+  };
+
+  /* Samples with a number each, as links to their pages with a bar of `number / most` below; `refresh` draws them. */
+  M.linkedTiles = (rows, most, signed = true) => {
+    const list = h("ul", { class: "ranked", "data-rove": "" });
+    const value = new Map(rows.map(([id, number]) => [id, number]));
+    list.refresh = () => {
+      const ids = rows.map(([id]) => id);
+      list.classList.toggle("wide", M.isWide(ids.slice(0, 8)));
+      M.each(list, ids, (id) => id,
+        (id) => h("li", {}, h("a", { class: "sample", href: `#/sample/${id}`, "data-testid": `sample-${id}` },
+          h("span", { class: "what number" }), h("span", { class: "said" }, h("span", {}, M.className(M.points().label[id])), h("span", { class: "quiet" }, `#${id}`)),
+          h("span", { class: "strip2", hidden: true }), M.bar(value.get(id), most, { signed }))),
+        M.fillTile);
+    };
+    return list;
   };
 })();

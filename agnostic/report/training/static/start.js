@@ -6,7 +6,7 @@
 
   const entries = () => {
     const { rankings, queries } = M.site();
-    return [rankings.length && ["#/", "Samples", ["map", "sample"]], queries.length && [rankings.length ? "#/asked/0" : "#/asked/0", "Influence", ["asked"]]].filter(Boolean);
+    return [rankings.length && ["#/", "Samples", ["map", "ranked", "sample"]], queries.length && ["#/asked/0", "Influence", ["asked"]]].filter(Boolean);
   };
 
   M.drawNavigation = (state) => {
@@ -29,7 +29,7 @@
 
   const start = () => {
     const site = M.site();
-    M.home = site.rankings.length ? "map" : "home";
+    M.home = M.isRun() ? "map" : site.rankings.length ? "ranked" : "home";
     M.listen();
     document.getElementById("skip").addEventListener("click", (event) => {
       event.preventDefault();
