@@ -1,7 +1,8 @@
 """The activation atlas: what a layer holds over many pictures, laid out on a plane, and its mean in every cell.
 
-One position of each picture is taken, so that pictures count alike and neighbours do not crowd the plane. After
-Carter et al., "Exploring Neural Networks with Activation Atlases" (Distill, 2019).
+Equally many positions of each picture are taken, so that pictures count alike: one where there are many, so that
+neighbours do not crowd the plane, and several where there are few. After Carter et al., "Exploring Neural Networks with
+Activation Atlases" (Distill, 2019).
 """
 
 from collections import defaultdict
@@ -23,25 +24,28 @@ from agnostic.inputs.sample import Sample
 
 Layout = Literal["pca", "tsne", "umap"]
 Support = Literal["attribution", "prediction"]
+Random = np.random.Generator
 FEWEST = 5
 # How much the smallest directions of the second moments may be blown up when they are divided out.
 _DAMPING = 1e-2
 
 
 class Points(NamedTuple):
-    """One position of each of many pictures.
+    """Positions of many pictures, those of one picture one after the other.
 
     Attributes:
         vectors: (n, C) float32, what the layer holds there.
         places: (n, 2) of 0..1: y and x, the middle of the position as a share of the map.
         classes: (n, k) the classes with the highest scores of each picture, -1 where there are fewer.
         supports: (n, k) float64, what the position adds to each; or 1 for the first class, 0 for the rest.
+        pictures: (n,) the number of the picture.
     """
 
     vectors: Array32
     places: Floats
     classes: npt.NDArray[np.intp]
     supports: Floats
+    pictures: npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,7 @@ def atlas(
     layout: Layout = "pca",
     support: Support = "attribution",
     top: int = 5,
+    each: int = 1,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Atlas:
@@ -111,6 +116,7 @@ def atlas(
         support: what names a cell: what its positions add to classes (linear attribution) or what its pictures are
             taken for, which needs no gradient.
         top: classes of each picture that are looked at.
+        each: positions of each picture; all, where the layer has fewer inside.
         seed: of the positions and of the layout.
         progress: called with (done, done): how many there are is not known beforehand.
 
@@ -118,7 +124,7 @@ def atlas(
         UsageError: a setting does not fit, or scikit-learn or umap-learn is not installed.
         InputError: there are fewer than three pictures.
     """
-    found = points(model, pictures, layer, support=support, top=top, seed=seed, progress=progress)
+    found = points(model, pictures, layer, support=support, top=top, each=each, seed=seed, progress=progress)
     return arranged(layer, found, grid=grid, fewest=fewest, layout=layout, seed=seed)
 
 
@@ -130,8 +136,8 @@ def arranged(
         raise UsageError(f"grid={grid}, fewest={fewest}: expected 1 or more of both")
     if layout not in _LAYOUTS:
         raise UsageError(f"layout={layout!r}: expected one of {', '.join(map(repr, _LAYOUTS))}")
-    if len(found.vectors) < 3:
-        raise InputError(f"an atlas of {len(found.vectors)} pictures: expected 3 or more")
+    if (pictures := len(np.unique(found.pictures))) < 3:
+        raise InputError(f"an atlas of {pictures} pictures: expected 3 or more")
     plane = clipped(_LAYOUTS[layout](found.vectors, seed))
     columns = np.minimum((plane * grid).astype(np.intp), grid - 1)
     whitening = _whitening(found.vectors)
@@ -151,26 +157,29 @@ def points(
     *,
     support: Support = "attribution",
     top: int = 5,
+    each: int = 1,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Points:
-    """Take one random position of each picture, not at the border where the map has an inside; see `atlas`.
+    """Take random positions of each picture, not at the border where the map has an inside; see `atlas`.
 
-    The position of picture i depends on the seed and on i alone.
+    The positions of picture i depend on the seed and on i alone.
     """
-    if support not in ("attribution", "prediction") or top < 1:
-        raise UsageError(f"support={support!r}, top={top}: expected 'attribution' or 'prediction', and 1 or more")
-    rows = []
+    if support not in ("attribution", "prediction"):
+        raise UsageError(f"support={support!r}: expected 'attribution' or 'prediction'")
+    if top < 1 or each < 1:
+        raise UsageError(f"top={top}, each={each}: expected 1 or more of both")
+    found = []
     for number, given in enumerate(pictures):
         if (deadline := current()) is not None:
             deadline.check()
-        rows.append(_point(model, as_sample(model, given), layer, support, top, np.random.default_rng([seed, number])))
+        rng = np.random.default_rng([seed, number])
+        found.append(_points(model, as_sample(model, given), layer, support, top, each, rng, number))
         if progress is not None:
             progress(number + 1, number + 1)
-    if not rows:
+    if not found:
         raise InputError("no picture was given; expected 3 or more")
-    vectors, places, classes, supports = zip(*rows, strict=True)
-    return Points(np.stack(vectors), np.array(places), np.stack(classes), np.stack(supports))
+    return Points(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
 def clipped(plane: Floats) -> Floats:
@@ -183,24 +192,33 @@ def clipped(plane: Floats) -> Floats:
     return inside
 
 
-def _point(
-    model: Model, sample: Sample, layer: str, support: Support, top: int, rng: np.random.Generator
-) -> tuple[Array32, tuple[float, float], npt.NDArray[np.intp], Floats]:
+def _points(
+    model: Model,
+    sample: Sample,
+    layer: str,
+    support: Support,
+    top: int,
+    each: int,
+    rng: np.random.Generator,
+    number: int,
+) -> Points:
     maps = held(model, sample, layer).maps
-    y, x = (_interior(size, rng) for size in maps.shape[1:])
+    inside = [_interior(size) for size in maps.shape[1:]]
+    chosen = rng.permutation(len(inside[0]) * len(inside[1]))[:each]
+    y, x = inside[0][chosen // len(inside[1])], inside[1][chosen % len(inside[1])]
     scores = model.run(sample.arrays, [model.scores_tensor])[model.scores_tensor][0].astype(np.float64)
     per_class = np.moveaxis(scores, model.names.class_axis, 0).reshape(scores.shape[model.names.class_axis], -1)
     best = np.argsort(-per_class.mean(axis=1), kind="stable")[:top]
-    weights = [float(number == 0) for number in range(len(best))]
+    supports = np.tile(np.arange(len(best)) == 0, (len(y), 1)).astype(np.float64)
     if support == "attribution":
-        found = attribute(model, sample, layer, [int(index) for index in best], how="linear")
-        weights = [float(item.spatial[y, x]) for item in found]
-    place = (y + 0.5) / maps.shape[1], (x + 0.5) / maps.shape[2]
-    return maps[:, y, x].copy(), place, best, np.array(weights)
+        added = attribute(model, sample, layer, [int(index) for index in best], how="linear")
+        supports = np.stack([np.asarray(item.spatial[y, x], np.float64) for item in added], axis=1)
+    places = np.stack([(y + 0.5) / maps.shape[1], (x + 0.5) / maps.shape[2]], axis=1)
+    return Points(maps[:, y, x].T.copy(), places, np.tile(best, (len(y), 1)), supports, np.full(len(y), number))
 
 
-def _interior(size: int, rng: np.random.Generator) -> int:
-    return int(rng.integers(1, size - 1) if size > 2 else rng.integers(size))
+def _interior(size: int) -> npt.NDArray[np.intp]:
+    return np.arange(1, size - 1) if size > 2 else np.arange(size)
 
 
 def _cell(column: int, row: int, members: npt.NDArray[np.intp], found: Points, whitening: Floats) -> Cell:
@@ -269,11 +287,14 @@ def class_points(found: Points, index: int) -> npt.NDArray[np.intp]:
     """
     chosen = np.flatnonzero(found.classes[:, 0] == index)
     if not len(chosen):
-        raise UsageError(f"class {index} comes first in none of the {len(found.classes)} pictures; take another")
+        count = len(np.unique(found.pictures))
+        raise UsageError(f"class {index} comes first in none of the {count} pictures; take another")
     return chosen
 
 
 def subset(found: Points, chosen: Sequence[int] | npt.NDArray[np.intp]) -> Points:
     """Some of the points."""
     rows = np.asarray(chosen, np.intp)
-    return Points(found.vectors[rows], found.places[rows], found.classes[rows], found.supports[rows])
+    return Points(
+        found.vectors[rows], found.places[rows], found.classes[rows], found.supports[rows], found.pictures[rows]
+    )

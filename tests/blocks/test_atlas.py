@@ -24,13 +24,28 @@ def test_every_point_is_what_the_layer_holds_inside(smooth, found):
         np.testing.assert_allclose(maps[:, row, column], vector, rtol=1e-5)
 
 
+def test_several_places_of_each_picture_are_different_ones_and_equally_many(smooth):
+    several = points(smooth, pictures(5), "late", each=3, top=2)
+    assert several.pictures.tolist() == np.repeat(np.arange(5), 3).tolist()
+    for number, picture in enumerate(pictures(5)):
+        maps, mine = smooth.activations(picture, "late")[0], several.pictures == number
+        places = (several.places[mine] * 4).astype(int)
+        assert len({tuple(place) for place in places.tolist()}) == 3
+        np.testing.assert_allclose(several.vectors[mine], maps[:, places[:, 0], places[:, 1]].T, rtol=1e-5)
+        for index, value in zip(several.classes[mine][0], several.supports[mine].T, strict=True):
+            slope = smooth.gradient(picture, int(index), "late")[0][:, places[:, 0], places[:, 1]]
+            np.testing.assert_allclose(value, (slope.T * several.vectors[mine]).sum(axis=1), rtol=1e-3, atol=1e-6)
+    assert len(points(smooth, pictures(3), "late", each=99, support="prediction").vectors) == 3 * 4
+
+
 def test_supports_are_linear_attributions_of_the_position(smooth, found):
     picture, scores = pictures()[7], smooth.run(pictures()[7])["scores"][0]
     best = np.argsort(-scores)
     assert found.points.classes[7].tolist() == best.tolist()
     for index, value in zip(found.points.classes[7], found.points.supports[7], strict=True):
+        y, x = (found.points.places[7] * 4).astype(int)
         slope = smooth.gradient(picture, int(index), "late")[0]
-        np.testing.assert_allclose(value, slope[:, 1, 1] @ found.points.vectors[7], rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(value, slope[:, y, x] @ found.points.vectors[7], rtol=1e-3, atol=1e-6)
 
 
 def test_cells_are_means_of_enough_points(found):
@@ -52,7 +67,9 @@ def test_cells_are_means_of_enough_points(found):
 def test_whitened_vectors_divide_out_what_all_share(rng):
     vectors = (rng.normal(size=(400, 3)) * [10, 1, 1]).astype(np.float32)
     blank = np.zeros((400, 1))
-    found = arranged("l", Points(vectors, np.zeros((400, 2)), blank.astype(int), blank), grid=2, fewest=1)
+    found = arranged(
+        "l", Points(vectors, np.zeros((400, 2)), blank.astype(int), blank, np.arange(400)), grid=2, fewest=1
+    )
     cell = max(found.cells, key=lambda item: abs(item.vector[0]))
     assert abs(cell.whitened[0] / cell.whitened[1]) < 0.2 * abs(cell.vector[0] / cell.vector[1])
 
@@ -62,7 +79,7 @@ def test_two_kinds_of_points_end_up_apart(rng, layout):
     directions = np.repeat(np.eye(6)[:2], 30, axis=0)
     vectors = (directions * 5 + rng.normal(0, 0.1, size=(60, 6))).astype(np.float32)
     classes = np.repeat([[3], [4]], 30, axis=0)
-    given = Points(vectors, np.zeros((60, 2)), classes, np.ones((60, 1)))
+    given = Points(vectors, np.zeros((60, 2)), classes, np.ones((60, 1)), np.arange(60))
     found = arranged("l", given, grid=4, fewest=3, layout=layout)
     for cell in found.cells:
         assert len(set(classes[cell.members, 0])) == 1 and cell.supported == classes[cell.members[0], 0]

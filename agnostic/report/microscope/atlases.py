@@ -18,6 +18,8 @@ from agnostic.report.microscope.steps import Outcome
 
 CELL = 80
 LARGEST = 20
+# Places that fill a plane; where there are fewer pictures, each gives several.
+ENOUGH = 500
 
 
 def write_atlas(
@@ -35,12 +37,15 @@ def write_atlas(
 ) -> Outcome:
     """Write the atlas of a layer over all pictures of an index, which lie below `root`."""
     names = [picture.name for picture in index.pictures]
-    # Few pictures make a coarse plane rather than an empty one.
-    fewest = FEWEST if len(names) >= 50 * FEWEST else 1
-    grid = max(2, min(LARGEST, round(math.sqrt(2 * len(names) / fewest))))
+    # Few pictures give several places each, and make a coarse plane rather than an empty one.
+    height, width = index.grids[layer].shape
+    each = min(-(-ENOUGH // len(names)), max(height - 2, 1) * max(width - 2, 1))
+    count = each * len(names)
+    fewest = FEWEST if count >= ENOUGH // 2 else 1
+    grid = max(2, min(LARGEST, round(math.sqrt(2 * count / fewest))))
     found = atlas(
-        model, [root / name for name in names], layer, grid=grid, fewest=fewest, seed=seed, progress=progress,
-        support="attribution" if gradients else "prediction",
+        model, [root / name for name in names], layer, grid=grid, fewest=fewest, each=each, seed=seed,
+        support="attribution" if gradients else "prediction", progress=progress,
     )  # fmt: skip
     pictures = [_shown(found, cell, names, index, patches) for cell in found.cells]
     columns = columns_for(len(pictures), CELL, 12)
@@ -63,7 +68,8 @@ def _shown(found: Atlas, cell: Cell, names: Sequence[str], index: Index, patches
     """The patch whose vector lies nearest to a cell's mean."""
     apart = np.linalg.norm(found.points.vectors[cell.members] - cell.vector, axis=1)
     number = int(cell.members[int(apart.argmin())])
+    name = names[found.points.pictures[number]]
     grid = index.grids[found.layer]
     y, x = (int(share * size) for share, size in zip(found.points.places[number], grid.shape, strict=True))
-    pixels, _ = patches.cut(Example(names[number], 0.0, (y, x), grid.box(y, x), -1))
+    pixels, _ = patches.cut(Example(name, 0.0, (y, x), grid.box(y, x), -1))
     return np.asarray(Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.LANCZOS))
