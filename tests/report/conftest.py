@@ -31,26 +31,35 @@ def chromium() -> Iterator[Any]:
     browser.quit()
 
 
-class Page:
-    """One open page; every step waits until it has been drawn."""
+def base_of(site: Path | str) -> str:
+    """What the address of every file of a site begins with."""
+    return f"{site.as_uri()}/" if isinstance(site, Path) else site
 
-    def __init__(self, browser: Any, site: Path) -> None:
-        self.browser, self.site = browser, site
+
+class Page:
+    """One open page of a site, in a folder or at an address; every step waits until it has been drawn."""
+
+    def __init__(self, browser: Any, site: Path | str) -> None:
+        self.browser, self.base = browser, base_of(site)
 
     def open(self, hash_: str) -> "Page":
         """Load everything anew at an address."""
         self.browser.get("about:blank")
-        self.browser.get(self.site.joinpath("index.html").as_uri() + hash_)
+        self.browser.get(f"{self.base}index.html{hash_}")
         return self.settled()
 
     def settled(self) -> "Page":
-        from selenium.webdriver.support.wait import WebDriverWait
-
         drawn = (  # and every script of data that was asked for has arrived
             "return M.main.dataset.drawn === (location.hash || '#/') && !M.main.hasAttribute('aria-busy')"
             " && !document.querySelector('head script')"
         )
-        WebDriverWait(self.browser, 30, 0.05).until(lambda browser: browser.execute_script(drawn))
+        return self.until(drawn)
+
+    def until(self, script: str) -> "Page":
+        """Wait until a script returns something true."""
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        WebDriverWait(self.browser, 30, 0.05).until(lambda browser: browser.execute_script(script))
         return self
 
     def find(self, testid: str) -> Any:
@@ -110,13 +119,13 @@ class Page:
 
 
 @pytest.fixture
-def visit(chromium: Any) -> Iterator[Callable[[Path], Page]]:
-    """Open a site; it must end without an error, a dialog or a request that leaves the folder."""
+def visit(chromium: Any) -> Iterator[Callable[[Path | str], Page]]:
+    """Open a site; it must end without an error, a dialog or a request that leaves the folder or the server."""
     chromium.get_log("browser"), chromium.get_log("performance")
-    sites: list[Path] = []
+    sites: list[str] = []
 
-    def visited(site: Path) -> Page:
-        sites.append(site)
+    def visited(site: Path | str) -> Page:
+        sites.append(base_of(site))
         return Page(chromium, site)
 
     yield visited
@@ -124,6 +133,6 @@ def visit(chromium: Any) -> Iterator[Callable[[Path], Page]]:
     assert not errors
     messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    inside = (*(f"{site.as_uri()}/" for site in sites), "data:", "about:")
+    inside = (*sites, "data:", "about:")
     assert asked and not [url for url in asked if not url.startswith(inside)]
     assert not [m for m in messages if m["method"] == "Page.javascriptDialogOpening"]

@@ -2,6 +2,7 @@
 
 import runpy
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 import agnostic
 from agnostic import models
 from agnostic.report.microscope import build
+from agnostic.report.microscope.building import complete, open_site
+from agnostic.report.microscope.jobs import Jobs
+from agnostic.report.microscope.serving import Server, checker, renderer
 
 pytestmark = pytest.mark.site
 
@@ -52,6 +56,22 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(model, photos, folder / "site", icons=[UNSAFE], compare=other, atlas=[UNSAFE], dreams=[UNSAFE]).out
 
 
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The address of a site of which nothing is rendered yet, and that renders what it is asked for."""
+    photos = pictures(tmp_path / "photos", ("a.png", "b.png"))
+    work = open_site(agnostic.load(net(), device="cpu"), photos, tmp_path / "site", layers=["r2"])
+    complete(work)
+    jobs = Jobs(renderer(work))
+    with Server(work.folder.root, jobs, checker(work)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server.url
+        server.shutdown()
+        thread.join()
+    jobs.stop()
+
+
 @pytest.fixture(params=KINDS)
 def page(request: pytest.FixtureRequest, visit: Callable[[Path], Any]) -> Any:
     return visit(request.getfixturevalue(request.param))
@@ -84,6 +104,22 @@ def test_every_page_opens_with_something_on_it(page: Any) -> None:
 def test_axe_finds_nothing_serious(page: Any, theme: str) -> None:
     found = {name: page.serious(hash_, theme) for name, hash_ in addresses(page).items()}
     assert {name: rows for name, rows in found.items() if rows} == {}
+
+
+def test_buttons_of_a_served_site_render_what_its_pages_lack(visit: Callable[[str], Any], served: str) -> None:
+    page = visit(served)
+    press = "return document.querySelector('[data-testid=render]')"
+    page.open("#/layer/r2").until(press)
+    assert page.text("render").startswith("Render 4 units")
+    page.click(page.find("render")).until("return M.icon('r2', 3)")
+    assert page.until("return M.layer('r2').complete_icons === 4").hash == "#/layer/r2"
+    wanting = "return document.querySelectorAll('[data-testid=wanting]').length"
+    whole = "return [...document.querySelectorAll('figure.rendering img')].every((i) => i.complete && i.naturalWidth)"
+    picture = page.run("return encodeURIComponent(M.site().images[0].id)")
+    for address in ("#/layer/r2/unit/1", f"#/dreams/{picture}"):
+        before = page.open(address).until(press).run(wanting)
+        page.click(page.find("render")).until(f"{wanting} < {before}")
+        assert page.until(whole).run("return document.querySelectorAll('figure.rendering img').length") > 0
 
 
 def test_names_stay_text(visit: Callable[[Path], Any], hostile: Path) -> None:
