@@ -112,7 +112,7 @@ def atlas(
         layer: the layer.
         grid: cells on a side.
         fewest: a cell with fewer points is left out.
-        layout: pca, tsne (slow above some thousands), or umap where umap-learn is installed.
+        layout: pca, tsne (slow above ten thousand points), or umap where umap-learn is installed.
         support: what names a cell: what its positions add to classes (linear attribution) or what its pictures are
             taken for, which needs no gradient.
         top: classes of each picture that are looked at.
@@ -257,10 +257,13 @@ def _pca(vectors: Array32, seed: int) -> Floats:
 def _tsne(vectors: Array32, seed: int) -> Floats:
     try:
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise missing_extra("scikit-learn", "microscope", "an atlas") from error
     perplexity = min(30.0, (len(vectors) - 1) / 3)
-    plane = TSNE(2, perplexity=perplexity, init="random", metric="cosine", random_state=seed).fit_transform(vectors)
+    # Several threads add up in whatever order they come, and the layout is another one each time.
+    with threadpool_limits(1):
+        plane = TSNE(2, perplexity=perplexity, init="random", metric="cosine", random_state=seed).fit_transform(vectors)
     return np.asarray(plane, np.float64)
 
 

@@ -122,6 +122,18 @@ def test_buttons_of_a_served_site_render_what_its_pages_lack(visit: Callable[[st
         assert page.until(whole).run("return document.querySelectorAll('figure.rendering img').length") > 0
 
 
+def test_pairs_of_two_models_come_the_most_or_the_least_alike_first(
+    visit: Callable[[Path], Any], hostile: Path
+) -> None:
+    page = visit(hostile)
+    shown = "return [...document.querySelectorAll('[data-testid=pairs] b')].map((node) => Number(node.textContent))"
+    alike = page.open("#/models").run(shown)
+    assert len(alike) > 1 and alike == sorted(alike, reverse=True)
+    page.click(page.find("order-changed"))
+    assert page.run(shown) == alike[::-1]
+    assert page.open(page.hash).run(shown) == alike[::-1]
+
+
 def test_names_stay_text(visit: Callable[[Path], Any], hostile: Path) -> None:
     page = visit(hostile)
     for hash_ in addresses(page).values():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from agnostic.blocks.atlas import FEWEST, Atlas, Cell, atlas
+from agnostic.blocks.atlas import FEWEST, Atlas, Cell, Layout, atlas
 from agnostic.blocks.examples import Example, Index
 from agnostic.engine.model import Model
 from agnostic.report.microscope.folder import Folder
@@ -20,6 +20,8 @@ CELL = 80
 LARGEST = 20
 # Places that fill a plane; where there are fewer pictures, each gives several.
 ENOUGH = 500
+# Places that t-SNE lays out, which fills the plane more evenly, in a minute or so.
+MOST_APART = 10_000
 
 
 def write_atlas(
@@ -42,9 +44,10 @@ def write_atlas(
     each = min(-(-ENOUGH // len(names)), max(height - 2, 1) * max(width - 2, 1))
     count = each * len(names)
     fewest = FEWEST if count >= ENOUGH // 2 else 1
-    grid = max(2, min(LARGEST, round(math.sqrt(2 * count / fewest))))
+    grid = max(2, min(LARGEST, round(math.sqrt(count / fewest))))
+    layout: Layout = "tsne" if count <= MOST_APART else "pca"
     found = atlas(
-        model, [root / name for name in names], layer, grid=grid, fewest=fewest, each=each, seed=seed,
+        model, [root / name for name in names], layer, grid=grid, fewest=fewest, each=each, layout=layout, seed=seed,
         support="attribution" if gradients else "prediction", progress=progress,
     )  # fmt: skip
     pictures = [_shown(found, cell, names, index, patches) for cell in found.cells]
