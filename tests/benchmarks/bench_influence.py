@@ -8,6 +8,8 @@ the queries. All estimates get the weight decay as damping. dattri's attributors
 """
 
 import argparse
+import contextlib
+import io
 import os
 import time
 import warnings
@@ -85,8 +87,10 @@ def ours(model: Model, data: TrainingSet, queries: list[Query]) -> dict[str, Cal
     return {
         "cg, Gauss-Newton": by("cg", **how),
         "cg, Hessian": by("cg", curvature="hessian", **how),
-        "lissa": by("lissa", depth=1500, batch=64, **how),
-        "arnoldi": by("arnoldi", rank=100, **how),
+        "lissa, Gauss-Newton": by("lissa", depth=1500, batch=64, **how),
+        "lissa, Hessian": by("lissa", depth=1500, batch=64, curvature="hessian", **how),
+        "arnoldi, Gauss-Newton": by("arnoldi", rank=100, **how),
+        "arnoldi, Hessian": by("arnoldi", rank=100, curvature="hessian", **how),
         "ekfac": by("ekfac", **how),
         "exact, last layer": by("exact", damping=DECAY),
         "gradient product (TracIn, last checkpoint)": lambda: tracin.tracin([model], data, queries).values,
@@ -108,9 +112,11 @@ def theirs(
     def loss(parameters: dict[str, torch.Tensor], data: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         rows, labels = data
         found = torch.func.functional_call(net, parameters, rows if rows.ndim == 4 else rows[None])
-        return nn.functional.cross_entropy(found, labels.reshape(-1))
+        # Its LiSSA hands labels out as float32.
+        return nn.functional.cross_entropy(found, labels.reshape(-1).long())
 
     def by(name: str, **settings: object) -> Callable[[], np.ndarray]:
+        @contextlib.redirect_stderr(io.StringIO())  # its progress bars
         def run() -> np.ndarray:
             task = AttributionTask(loss_func=loss, model=net, checkpoints=net.state_dict())
             attributor = getattr(there, name)(task=task, device="cpu", **settings)
