@@ -24,7 +24,6 @@ from agnostic.inputs.sample import Sample
 
 Layout = Literal["pca", "tsne", "umap"]
 Support = Literal["attribution", "prediction"]
-Random = np.random.Generator
 FEWEST = 5
 # How much the smallest directions of the second moments may be blown up when they are divided out.
 _DAMPING = 1e-2
@@ -173,8 +172,7 @@ def points(
     for number, given in enumerate(pictures):
         if (deadline := current()) is not None:
             deadline.check()
-        rng = np.random.default_rng([seed, number])
-        found.append(_points(model, as_sample(model, given), layer, support, top, each, rng, number))
+        found.append(_points(model, as_sample(model, given), layer, support, top, each, seed, number))
         if progress is not None:
             progress(number + 1, number + 1)
     if not found:
@@ -193,18 +191,11 @@ def clipped(plane: Floats) -> Floats:
 
 
 def _points(
-    model: Model,
-    sample: Sample,
-    layer: str,
-    support: Support,
-    top: int,
-    each: int,
-    rng: np.random.Generator,
-    number: int,
+    model: Model, sample: Sample, layer: str, support: Support, top: int, each: int, seed: int, number: int
 ) -> Points:
     maps = held(model, sample, layer).maps
     inside = [_interior(size) for size in maps.shape[1:]]
-    chosen = rng.permutation(len(inside[0]) * len(inside[1]))[:each]
+    chosen = np.random.default_rng([seed, number]).permutation(len(inside[0]) * len(inside[1]))[:each]
     y, x = inside[0][chosen // len(inside[1])], inside[1][chosen % len(inside[1])]
     scores = model.run(sample.arrays, [model.scores_tensor])[model.scores_tensor][0].astype(np.float64)
     per_class = np.moveaxis(scores, model.names.class_axis, 0).reshape(scores.shape[model.names.class_axis], -1)

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -39,19 +39,19 @@ def open_picture(source: "str | os.PathLike[str] | Image.Image | npt.NDArray[np.
     return _read(Path(source))
 
 
-@cache
-def _formats() -> tuple[str, ...]:
-    """The formats that are read, in the order in which a file is tried."""
-    Image.init()
+@lru_cache(4)
+def _formats(_: int) -> tuple[str, ...]:
+    """The formats that are read, in the order in which a file is tried, with so many registered."""
     known = set(Image.OPEN) - REFUSED
     return (*(name for name in _COMMON if name in known), *sorted(known - set(_COMMON)))
 
 
 def _read(path: Path) -> Image.Image:
+    Image.init()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_formats()) as picture:
+            with Image.open(path, formats=_formats(len(Image.OPEN))) as picture:
                 _check_size(path, picture)
                 picture.load()
                 # Nobody else holds this one: it is turned where it lies, and handed on without a copy.

@@ -116,14 +116,14 @@ def theirs(
         return nn.functional.cross_entropy(found, labels.reshape(-1).long())
 
     def by(name: str, **settings: object) -> Callable[[], np.ndarray]:
-        @contextlib.redirect_stderr(io.StringIO())  # its progress bars
         def run() -> np.ndarray:
             task = AttributionTask(loss_func=loss, model=net, checkpoints=net.state_dict())
             attributor = getattr(there, name)(task=task, device="cpu", **settings)
             train = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=len(x))
             test = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*queries), batch_size=len(queries[1]))
-            attributor.cache(train)
-            return attributor.attribute(train, test).detach().numpy().T
+            with contextlib.redirect_stderr(io.StringIO()):  # its progress bars
+                attributor.cache(train)
+                return attributor.attribute(train, test).detach().numpy().T
 
         return run
 
