@@ -19,10 +19,14 @@ Pixels = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 Whole = NDArray[np.int32]
 Indices = NDArray[np.uint32]
+Words = NDArray[np.uint64]
 
-_BITS = 22
-_HALF = np.int32(1 << (_BITS - 1))
+_BITS = np.int32(22)
+_HALF = np.int32(1 << 21)
 _DEPTH = 3
+_1, _2, _3, _4, _5, _6, _7 = (np.uint32(number) for number in range(1, 8))
+_8, _16, _32 = np.uint64(8), np.uint64(16), np.uint64(32)
+_BYTES, _QUARTERS, _HALVES = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF), np.uint64(0x00000000FFFFFFFF)
 
 
 class Weights(NamedTuple):
@@ -76,29 +80,79 @@ def resample(pixels: Pixels, tables: Planes, out: Planes) -> None:
     if not pixels.size or not out.size:
         raise ValueError(f"pixels of shape {pixels.shape} to {out.shape}: expected at least one pixel each")
     height, width = out.shape[1:]
-    lines = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
-    narrow = np.empty((len(pixels), _DEPTH * width), np.uint8)
-    _across(lines, *weights(pixels.shape[1], width), narrow)
-    _down(narrow, *weights(len(pixels), height), np.ascontiguousarray(tables), out)
+    # Across a line the weights change from pixel to pixel; with columns for lines, many pixels have the same ones.
+    columns = _turned(_filled(pixels.reshape(len(pixels), -1)))
+    narrow = np.empty((_eights(_DEPTH * width), columns.shape[1]), np.uint8)
+    _across(columns, *weights(pixels.shape[1], width), narrow)
+    _down(_turned(narrow), *weights(len(pixels), height), np.ascontiguousarray(tables), out)
+
+
+def _eights(count: int) -> int:
+    return -(-count // 8) * 8
+
+
+def _filled(lines: Pixels) -> Pixels:
+    """Make both lengths multiples of eight, with anything in what is added."""
+    shape = (_eights(lines.shape[0]), _eights(lines.shape[1]))
+    if shape == lines.shape:
+        return np.ascontiguousarray(lines)
+    filled = np.empty(shape, np.uint8)
+    filled[: len(lines), : lines.shape[1]] = lines
+    return filled
+
+
+def _turned(lines: Pixels) -> Pixels:
+    """Make lines of columns, of both a multiple of eight."""
+    out = np.empty(lines.shape[::-1], np.uint8)
+    _turn(lines.view(np.uint64), out.view(np.uint64))
+    return out
 
 
 @jit
-def _across(lines: Pixels, first: Indices, many: Indices, weight: Whole, out: Pixels) -> None:
-    """Sum up source pixels along each line, the three channels side by side."""
-    one, two, depth = np.uint32(1), np.uint32(2), np.uint32(_DEPTH)
-    for y in range(len(lines)):
-        line, target = lines[y], out[y]
-        for x in range(len(first)):
-            red = green = blue = _HALF
-            share, at = weight[x], depth * first[x]
+def _turn(lines: Words, out: Words) -> None:
+    """Turn squares of eight bytes on a side: halves change places, then quarters, then single bytes (little-endian)."""
+    for y in range(len(lines) // 8):
+        for x in range(lines.shape[1]):
+            above, left = np.uint32(8 * y), np.uint32(8 * x)
+            a, b, c, d = lines[above, x], lines[above + _1, x], lines[above + _2, x], lines[above + _3, x]
+            e, f, g, h = lines[above + _4, x], lines[above + _5, x], lines[above + _6, x], lines[above + _7, x]
+            a, e = _swapped(a, e, _32, _HALVES)
+            b, f = _swapped(b, f, _32, _HALVES)
+            c, g = _swapped(c, g, _32, _HALVES)
+            d, h = _swapped(d, h, _32, _HALVES)
+            a, c = _swapped(a, c, _16, _QUARTERS)
+            b, d = _swapped(b, d, _16, _QUARTERS)
+            e, g = _swapped(e, g, _16, _QUARTERS)
+            f, h = _swapped(f, h, _16, _QUARTERS)
+            a, b = _swapped(a, b, _8, _BYTES)
+            c, d = _swapped(c, d, _8, _BYTES)
+            e, f = _swapped(e, f, _8, _BYTES)
+            g, h = _swapped(g, h, _8, _BYTES)
+            out[left, y], out[left + _1, y], out[left + _2, y], out[left + _3, y] = a, b, c, d
+            out[left + _4, y], out[left + _5, y], out[left + _6, y], out[left + _7, y] = e, f, g, h
+
+
+@jit
+def _swapped(one: np.uint64, other: np.uint64, by: np.uint64, mask: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Let the upper parts of one word and the lower parts of another change places."""
+    differs = ((one >> by) ^ other) & mask
+    return one ^ (differs << by), other ^ differs
+
+
+@jit
+def _across(columns: Pixels, first: Indices, many: Indices, weight: Whole, out: Pixels) -> None:
+    """Sum up whole columns, channel by channel."""
+    total = np.empty(columns.shape[1], np.int32)
+    for x in range(len(first)):
+        for channel in range(_DEPTH):
+            total[:] = _HALF
             for k in range(many[x]):
-                part = share[np.uint32(k)]
-                red += np.int32(line[at]) * part
-                green += np.int32(line[at + one]) * part
-                blue += np.int32(line[at + two]) * part
-                at += depth
-            place = depth * np.uint32(x)
-            target[place], target[place + one], target[place + two] = red >> _BITS, green >> _BITS, blue >> _BITS
+                part, column = weight[x, k], columns[_DEPTH * (first[x] + k) + channel]
+                for i in range(len(total)):
+                    total[i] += np.int32(column[i]) * part
+            target = out[_DEPTH * x + channel]
+            for i in range(len(total)):
+                target[i] = total[i] >> _BITS
 
 
 @jit
