@@ -9,6 +9,7 @@ from PIL import Image
 
 from agnostic.blocks.atlas import FEWEST, Atlas, Cell, Layout, atlas
 from agnostic.blocks.examples import Example, Index
+from agnostic.blocks.examples_layers import Box
 from agnostic.engine.model import Model
 from agnostic.report.microscope.folder import Folder
 from agnostic.report.microscope.pages import Patches
@@ -22,6 +23,8 @@ LARGEST = 20
 ENOUGH = 500
 # Places that t-SNE lays out, which fills the plane more evenly, in a minute or so.
 MOST_APART = 10_000
+# Of the picture, what a cell shows at most: deep layers could see all of it, and answer to what is near their place.
+NEAR = 0.4
 
 
 def write_atlas(
@@ -74,5 +77,16 @@ def _shown(found: Atlas, cell: Cell, names: Sequence[str], index: Index, patches
     name = names[found.points.pictures[number]]
     grid = index.grids[found.layer]
     y, x = (int(share * size) for share, size in zip(found.points.places[number], grid.shape, strict=True))
-    pixels, _ = patches.cut(Example(name, 0.0, (y, x), grid.box(y, x), -1))
+    pixels, _ = patches.cut(Example(name, 0.0, (y, x), _near(grid.box(y, x), grid.picture), -1))
     return np.asarray(Image.fromarray(pixels).resize((CELL, CELL), Image.Resampling.LANCZOS))
+
+
+def _near(box: Box, picture: tuple[int, int]) -> Box:
+    """Shrink what a place sees to what lies near it."""
+    top, left, bottom, right = box
+    down, across = ((low + high) / 2 for low, high in ((top, bottom), (left, right)))
+    height, width = (
+        min(high - low, round(NEAR * side)) for low, high, side in zip(box[:2], box[2:], picture, strict=True)
+    )
+    top, left = round(down - height / 2), round(across - width / 2)
+    return top, left, top + height, left + width
