@@ -35,6 +35,8 @@ from agnostic.inputs.array import complete
 from agnostic.inputs.image import declared_or_assumed, picture_input
 
 Progress = Callable[[int, int], None]
+# Batches that a thread reads before it runs them: what reading needs is then in its caches for the second.
+TOGETHER = 2
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def build(
         top: how many of the largest and of the smallest to keep per unit.
         sample: how many pictures the spread examples are chosen from: those with the smallest hash of seed and name.
         seed: of that choice.
-        progress: called with (done, count) after each batch and each shard that was there already.
+        progress: called with (done, count) after every few pictures, and once more when a shard is written.
 
     Raises:
         UsageError: `out` holds the index of something else, or a layer or size makes no sense.
@@ -203,19 +205,20 @@ class _Shard:
         self.values: list[Array32] = [np.empty(shape, np.float32) for shape in shapes]
         self.places: list[Ints] = [np.empty(shape, np.int32) for shape in shapes]
 
-    def batches(self) -> list[range]:
-        """The numbers of the files that go through the model together."""
-        size = self.job.batch_size
-        return [range(start, min(start + size, len(self.names))) for start in range(0, len(self.names), size)]
+    def spans(self) -> list[range]:
+        """The numbers of the files that a thread takes at a time."""
+        return _cut(range(len(self.names)), TOGETHER * self.job.batch_size)
 
-    def take(self, batch: range) -> range:
-        """Read some files, run the model on them, and keep the peaks."""
+    def take(self, span: range) -> range:
+        """Read some files, run the model on them batch by batch, and keep the peaks."""
         if (deadline := current()) is not None:
             deadline.check()
-        rows = {number: row for number in batch if (row := self._row(number)) is not None}
-        if rows:
-            self._add(list(rows), self.job.runner.run(_feeds(self.job, list(rows.values())), self.job.outputs))
-        return batch
+        rows = {number: row for number in span if (row := self._row(number)) is not None}
+        for batch in _cut(span, self.job.batch_size):
+            if there := [number for number in batch if number in rows]:
+                feeds = _feeds(self.job, [rows[number] for number in there])
+                self._add(there, self.job.runner.run(feeds, self.job.outputs))
+        return span
 
     def _row(self, number: int) -> Array32 | None:
         """Read a file, and note what came of it."""
@@ -262,6 +265,10 @@ class _Shard:
         return save(dict(sorted(arrays.items())), {FORMAT: json.dumps(facts, sort_keys=True)})
 
 
+def _cut(numbers: range, size: int) -> list[range]:
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+
+
 def _classes(model: Model, scores: Array) -> Ints:
     """The class predicted for each row; -1 where the model has no one score per class."""
     if scores.size != len(scores) * scores.shape[1 + model.names.class_axis if scores.ndim > 1 else 0]:
@@ -274,9 +281,9 @@ def _shard(job: _Job, number: int, pool: Lanes, progress: Progress | None) -> by
     """Run the pictures of one shard, several batches at a time."""
     growing = _Shard(job, job.names(number))
     before = job.runner.rows_run
-    for batch in pool.each(growing.take, growing.batches()):
+    for span in pool.each(growing.take, growing.spans()):
         if progress is not None:
-            progress(number * job.shard_size + batch.stop, len(job.files.names))
+            progress(number * job.shard_size + span.stop, len(job.files.names))
     job.model.count_rows(job.runner.rows_run - before)
     return growing.content(pool)
 

@@ -30,7 +30,7 @@ from agnostic.blocks.examples_files import read
 from agnostic.engine.model import Model
 
 # The batch of the floors; the index chooses its own.
-BATCH, SHARD = 4, 512
+BATCH, SHARD = 4, 1024
 LAYERS = {
     "few": ("pool1", "fire3/concat", "fire5/concat", "fire9/concat"),
     "main": ("conv1", *(f"fire{number}/concat" for number in range(2, 10)), "conv10"),
