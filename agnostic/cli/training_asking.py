@@ -137,9 +137,12 @@ def _write(question: Question, answer: Influence, number: int, data: TrainingSet
 
 
 def _site(question: Question, model: Model, data: TrainingSet, answer: Influence, shown: list[Shown]) -> Site:
-    classes = model.labels or class_names(data, int(data.labels.max()) + 1)
     asked = Asked(answer, tuple(shown), KINDS[question.kind])
-    return Site(model.name, tuple(classes), len(data), data, asked=(asked,), command=typed())
+    return Site(model.name, _classes(model, data), len(data), data, asked=(asked,), command=typed())
+
+
+def _classes(model: Model, data: TrainingSet) -> tuple[str, ...]:
+    return tuple(model.labels or class_names(data, int(data.labels.max()) + 1))
 
 
 def _itself(question: Question, models: list[Model], data: TrainingSet, progress: common.Progress) -> int:
@@ -154,8 +157,8 @@ def _itself(question: Question, models: list[Model], data: TrainingSet, progress
     name = f"self-{question.kind}"
     note = "what each does to its own loss, wrong labels first"
     ranking = Ranking(name, score, ranked(score, there), np.zeros(len(data), bool), note=note)
-    classes = models[-1].labels or class_names(data, int(data.labels.max()) + 1)
-    site = Site(models[-1].name, tuple(classes), len(data), data, rankings=(ranking,), command=typed())
+    classes = _classes(models[-1], data)
+    site = Site(models[-1].name, classes, len(data), data, rankings=(ranking,), command=typed())
     page = build(site, question.out / "page", keep=question.keep)
     path = question.out / f"{name}.{question.format}"
     write_table(columns_of(ranking, data.labels, data.names), path)
